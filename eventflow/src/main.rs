@@ -1,0 +1,2 @@
+//! The EventFlow binary.
+fn main() {}

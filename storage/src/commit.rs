@@ -1,0 +1,241 @@
+//! The only gate to durable state: claims, loads, commits, validations.
+
+use std::sync::Arc;
+
+use engine::{Counts, EventId, EventTag, Phase, Seq, Timestamp};
+use futures_util::future::BoxFuture;
+
+use crate::error::StorageError;
+
+/// Number of a partition's ownership, raised by each claim: the fencing token that
+/// every commit is checked against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct Epoch(pub u64);
+
+/// Number of a history of epochs. Raised when a store is rebuilt or restored, so that
+/// stamps of the lost history never win.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct Era(pub u32);
+
+/// A running hash over an inventory's history; see [`crate::chain`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub struct Chain(pub [u8; 16]);
+
+/// Identity of a batch: a repeat of the same batch has the same id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub struct BatchId(pub [u8; 16]);
+
+/// The share of all events that is owned, fenced and followed as one. A store decides
+/// how many it has: SQLite one for everything, Redis [`engine::PARTITIONS`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct PartitionId(pub u16);
+
+/// Place of a batch in its partition's outbox, from 1, without gaps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct Position(pub u64);
+
+/// Where an inventory's history stands: how far, and by which road.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub struct Head {
+    /// Booking events so far.
+    pub seq: Seq,
+    /// The running hash so far.
+    pub chain: Chain,
+}
+
+/// Most entries of one batch.
+pub const BATCH_ENTRIES: usize = 512;
+
+/// Most bytes of one batch's blob. An entry that is larger by itself cannot exist: the
+/// engine's bounds see to that.
+pub const BATCH_BYTES: usize = 256 * 1024;
+
+/// Decisions of one event that become durable together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// The ownership under which they were decided.
+    pub epoch: Epoch,
+    /// Whose decisions.
+    pub event: EventId,
+    /// Identity of this batch.
+    pub id: BatchId,
+    /// Where the history must stand.
+    pub base: Head,
+    /// Where it will stand.
+    pub next: Head,
+    /// The sums, state and version after it, kept in the header.
+    pub summary: Summary,
+    /// The actor's time of its last decision.
+    pub at: Timestamp,
+    /// Its entries in stored form ([`crate::record`]), kept verbatim.
+    pub blob: Arc<[u8]>,
+}
+
+/// What a header tells of an inventory without loading it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Summary {
+    /// Sums of places.
+    pub counts: Counts,
+    /// Places in all.
+    pub capacity: u32,
+    /// Where the event is in its life.
+    pub phase: Phase,
+    /// Version of the event's terms and words.
+    pub version: u32,
+    /// When the event wants to be woken.
+    pub next_deadline: Option<Timestamp>,
+}
+
+/// The stored summary of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// Which event.
+    pub event: EventId,
+    /// Where its history stands.
+    pub head: Head,
+    /// The batch that brought it there.
+    pub batch: BatchId,
+    /// Its sums.
+    pub summary: Summary,
+    /// The time of its last decision.
+    pub at: Timestamp,
+    /// The seq of its snapshot; 0 without one.
+    pub snapshot_seq: Seq,
+}
+
+/// The result of a commit that the store answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CommitOutcome {
+    /// Written, durable, and in the outbox at this place.
+    Applied(Position),
+    /// It was written before, at this place: success.
+    AlreadyApplied(Position),
+    /// The epoch is over. Nothing was written; this owner is done for good.
+    Fenced,
+    /// The history stands elsewhere. Nothing was written; reload.
+    Diverged,
+    /// The batch breaks a law. Nothing was written; it is a bug.
+    Invalid,
+}
+
+/// The result of asking whether what is in memory may be answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Validity {
+    /// The epoch is current and the head is exactly mine.
+    Current,
+    /// The epoch is current, the head is ahead of mine.
+    Ahead,
+    /// The history is shorter than mine: close the partition.
+    Behind,
+    /// The epoch is over.
+    Fenced,
+}
+
+/// The result of a claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// Owned from now on, durably, and everything committed before is durable too.
+    Won(Epoch),
+    /// Somebody else was faster; this is the epoch now.
+    Lost(Epoch),
+    /// The ownership changed too recently.
+    TooSoon,
+}
+
+/// Everything needed to bring an inventory back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loaded {
+    /// The header.
+    pub header: Header,
+    /// The newest snapshot's stored form, taken at `header.snapshot_seq`.
+    pub snapshot: Option<Arc<[u8]>>,
+    /// Blobs of the batches after the snapshot, in order.
+    pub tail: Vec<Arc<[u8]>>,
+}
+
+/// A snapshot to keep, so that loading is faster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SnapshotToKeep {
+    /// The ownership under which it was taken.
+    pub epoch: Epoch,
+    /// Of which event.
+    pub event: EventId,
+    /// The head at which it was taken; the stored history must have it.
+    pub head: Head,
+    /// Its stored form.
+    pub blob: Arc<[u8]>,
+}
+
+/// Claims, loads, commits. All checks of a commit happen before its first write.
+pub trait CommitStore: Send + Sync {
+    /// How many partitions this store has; at least 1.
+    fn partitions(&self) -> u16;
+
+    /// The partition that an event belongs to here.
+    fn partition_of(&self, event: EventId) -> PartitionId {
+        PartitionId(event.partition() % self.partitions())
+    }
+
+    /// The current era of the store's history.
+    fn era(&self) -> BoxFuture<'_, Result<Era, StorageError>>;
+
+    /// The current epoch of a partition; 0 before the first claim.
+    fn epoch(&self, partition: PartitionId) -> BoxFuture<'_, Result<Epoch, StorageError>>;
+
+    /// Take ownership if the epoch is still `expected`.
+    fn claim<'a>(
+        &'a self,
+        partition: PartitionId,
+        owner: &'a str,
+        expected: Epoch,
+    ) -> BoxFuture<'a, Result<Claim, StorageError>>;
+
+    /// The newest time stored anywhere in a partition, for the check of the clock at start.
+    fn newest_time(
+        &self,
+        partition: PartitionId,
+    ) -> BoxFuture<'_, Result<Option<Timestamp>, StorageError>>;
+
+    /// Everything needed to bring an inventory back; `None` if nothing was ever committed.
+    fn load(&self, event: EventId) -> BoxFuture<'_, Result<Option<Loaded>, StorageError>>;
+
+    /// One batch, in one stroke, in this order: another epoch is `Fenced`; a head that is
+    /// this batch already is `AlreadyApplied`; a head other than `base` is `Diverged`;
+    /// more places gone than there are, or a malformed batch, is `Invalid`; else header,
+    /// log and outbox are written, durably, and it is `Applied`.
+    fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<CommitOutcome, StorageError>>;
+
+    /// Whether what is in memory at `head` under `epoch` may be answered.
+    fn validate(
+        &self,
+        event: EventId,
+        epoch: Epoch,
+        head: Head,
+    ) -> BoxFuture<'_, Result<Validity, StorageError>>;
+
+    /// Keep a snapshot. `false`, and nothing is written, unless the epoch is current, the
+    /// seq is above that of the stored one, and the history has this chain at this seq.
+    fn keep_snapshot(
+        &self,
+        snapshot: SnapshotToKeep,
+    ) -> BoxFuture<'_, Result<bool, StorageError>>;
+
+    /// The headers of these events, in the same order; wakes nobody.
+    fn headers(
+        &self,
+        events: Vec<EventId>,
+    ) -> BoxFuture<'_, Result<Vec<Option<Header>>, StorageError>>;
+
+    /// The events whose deadline is at or before `now`, earliest first, at most `limit`.
+    fn due(
+        &self,
+        partition: PartitionId,
+        now: Timestamp,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<EventId>, StorageError>>;
+
+    /// The events that carry a tag: one, or seldom more.
+    fn events_by_tag(&self, tag: EventTag)
+    -> BoxFuture<'_, Result<Vec<EventId>, StorageError>>;
+}
+

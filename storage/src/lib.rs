@@ -1,0 +1,43 @@
+//! What must be kept: ports, their stored form, and an adapter in memory.
+//!
+//! Deliberately not here: drivers, sockets, actors, HTTP.
+
+use std::sync::Arc;
+
+pub mod accounts;
+pub mod bus;
+pub mod catalog;
+pub mod commit;
+pub mod error;
+pub mod outbox;
+pub mod views;
+
+pub use accounts::{Account, AccountStore, Role};
+pub use bus::{Delivery, Message, MessageBus};
+pub use catalog::{CatalogEntry, CatalogFilter, CatalogStore, CreateKey, KeptAnswer, Stored};
+pub use commit::{
+    BATCH_BYTES, BATCH_ENTRIES, Batch, BatchId, Chain, Claim, CommitOutcome, CommitStore, Epoch,
+    Era, Head, Header, Loaded, PartitionId, Position, SnapshotToKeep, Summary, Validity,
+};
+pub use error::StorageError;
+pub use outbox::{Journal, Outbox, OutboxEntry};
+pub use views::{BookingRow, BookingViews, PageRequest, PageStart, ViewChange};
+
+/// The bundle of ports that a process gets.
+#[derive(Clone)]
+pub struct Stores {
+    /// Durable decisions.
+    pub commit: Arc<dyn CommitStore>,
+    /// What was committed, in order.
+    pub outbox: Arc<dyn Outbox>,
+    /// The long-term record.
+    pub journal: Arc<dyn Journal>,
+    /// Booking lists.
+    pub views: Arc<dyn BookingViews>,
+    /// Who may log in.
+    pub accounts: Arc<dyn AccountStore>,
+    /// What events say of themselves.
+    pub catalog: Arc<dyn CatalogStore>,
+    /// Facts for others.
+    pub bus: Arc<dyn MessageBus>,
+}
