@@ -1,12 +1,28 @@
 //! The one counter where commands are handed in.
 
-use engine::{
-    BookingId, BookingReply, EventId, Hold, HoldId, Phase, Seq, Terms, Timestamp, UserId,
-};
-use storage::{Header, StorageError};
-use tokio::time::Instant;
+use std::sync::Arc;
 
-use crate::error::{Receipt, Request, SubmitError};
+use engine::{
+    BookingId, BookingReply, Command, EventId, Hold, HoldId, Phase, Seq, Terms, Timestamp, UserId,
+};
+use ractor::ActorRef;
+use storage::{Header, StorageError};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout_at};
+
+use crate::admission::{Admitted, AtTheDoor};
+use crate::directory::{Place, StartWaiter};
+use crate::error::{Crowd, Receipt, Request, SubmitError};
+use crate::event_actor::{Answer, Message, PendingAnswer, PendingReceipt, Question, Submission};
+use crate::shared::Shared;
+use crate::slot::Entered;
+use crate::supervisor;
+
+/// How often a command whose actor died is handed in again, by the same key.
+const ATTEMPTS: usize = 4;
+
+/// Most waiting bookings asked for at a time by [`BoxOffice::positions`].
+pub const POSITIONS: usize = 1_000;
 
 /// What an event's actor tells of its event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,84 +33,272 @@ pub struct EventInfo {
     pub phase: Phase,
     /// Version of terms and words.
     pub version: u32,
-    /// Its terms.
+    /// Its terms; of a cancelled event the last ones.
     pub terms: Terms,
 }
 
 /// The handle to the actor system; cheap to clone, the only door.
 #[derive(Clone)]
-pub struct BoxOffice {}
+pub struct BoxOffice {
+    shared: Arc<Shared>,
+}
 
 impl BoxOffice {
+    pub(crate) const fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
     /// Hand in a command. The answer is durable, and so is everything it depends on.
-    pub async fn submit(&self, _event: EventId, _request: Request) -> Result<Receipt, SubmitError> {
-        todo!()
+    ///
+    /// When the actor dies meanwhile, the command is handed to its successor by the same
+    /// key: it is either found answered there, or decided afresh.
+    ///
+    /// # Errors
+    /// [`SubmitError`]; only `Unknown` leaves open whether it happened.
+    pub async fn submit(&self, event: EventId, request: Request) -> Result<Receipt, SubmitError> {
+        let mut attempt = 1;
+        loop {
+            let outcome = self.submit_once(event, request.clone()).await;
+            let again = outcome == Err(SubmitError::Unknown)
+                && attempt < ATTEMPTS
+                && Instant::now() < request.deadline;
+            if !again {
+                return outcome;
+            }
+            attempt += 1;
+        }
+    }
+
+    async fn submit_once(&self, event: EventId, request: Request) -> Result<Receipt, SubmitError> {
+        if self.shared.tail.is_full(self.shared.partition_of(event))
+            && matches!(request.command, Command::Book { .. } | Command::PlaceHold { .. })
+        {
+            return Err(SubmitError::ProjectionBehind);
+        }
+        let deadline = request.deadline;
+        let door = self.door(Some(request.principal.user))?;
+        let place = self.shared.directory.place(event);
+        if place.is_quarantined(request.key.digest) {
+            return Err(SubmitError::Quarantined);
+        }
+        let (actor, admitted) = self.actor(&place, door, deadline).await?;
+        let (to, answer) = oneshot::channel();
+        let waiting = PendingReceipt { to, admitted };
+        let message = Message::Submission(Box::new(Submission { request, waiting }));
+        // Refused at once: the actor is dead already and cannot have seen it. The successor
+        // is asked by the loop above.
+        actor.cast(message).map_err(|_| SubmitError::Unknown)?;
+        wait(answer, deadline).await
     }
 
     /// A confirmed or waiting booking by its id; `None` if there is none (a cancelled one
     /// lives in the views only). Committed state.
+    ///
+    /// # Errors
+    /// [`SubmitError`]; it changed nothing in any case.
     pub async fn booking(
         &self,
-        _event: EventId,
-        _id: BookingId,
-        _deadline: Instant,
+        event: EventId,
+        id: BookingId,
+        deadline: Instant,
     ) -> Result<Option<BookingReply>, SubmitError> {
-        todo!()
+        match self.ask(event, Question::Booking(id), deadline).await? {
+            Answer::Booking(found) => Ok(found),
+            other => mismatched(&other),
+        }
     }
 
     /// The confirmed or waiting booking of a user. Committed state.
+    ///
+    /// # Errors
+    /// [`SubmitError`]; it changed nothing in any case.
     pub async fn booking_of(
         &self,
-        _event: EventId,
-        _user: UserId,
-        _deadline: Instant,
+        event: EventId,
+        user: UserId,
+        deadline: Instant,
     ) -> Result<Option<BookingReply>, SubmitError> {
-        todo!()
+        match self.ask(event, Question::BookingOf(user), deadline).await? {
+            Answer::Booking(found) => Ok(found),
+            other => mismatched(&other),
+        }
     }
 
     /// An open hold by its id. Committed state.
+    ///
+    /// # Errors
+    /// [`SubmitError`]; it changed nothing in any case.
     pub async fn hold(
         &self,
-        _event: EventId,
-        _id: HoldId,
-        _deadline: Instant,
+        event: EventId,
+        id: HoldId,
+        deadline: Instant,
     ) -> Result<Option<Hold>, SubmitError> {
-        todo!()
+        match self.ask(event, Question::Hold(id), deadline).await? {
+            Answer::Hold(found) => Ok(found),
+            other => mismatched(&other),
+        }
     }
 
     /// Places in the queue, from 1, of the waiting bookings made at these seqs; `None` for
-    /// those that do not wait. Committed state.
+    /// those that do not wait, and for those beyond the first [`POSITIONS`]. Committed
+    /// state.
+    ///
+    /// # Errors
+    /// [`SubmitError`]; it changed nothing in any case.
     pub async fn positions(
         &self,
-        _event: EventId,
-        _seqs: Vec<Seq>,
-        _deadline: Instant,
+        event: EventId,
+        seqs: Vec<Seq>,
+        deadline: Instant,
     ) -> Result<Vec<Option<u32>>, SubmitError> {
-        todo!()
+        let wanted = seqs.len();
+        let asked = seqs.into_iter().take(POSITIONS).collect();
+        match self.ask(event, Question::Positions(asked), deadline).await? {
+            Answer::Positions(mut found) => {
+                found.resize(wanted, None);
+                Ok(found)
+            }
+            other => mismatched(&other),
+        }
     }
 
     /// Organizer, phase, version and terms; `None` if the event was never opened.
+    ///
+    /// # Errors
+    /// [`SubmitError`]; it changed nothing in any case.
     pub async fn info(
         &self,
-        _event: EventId,
-        _deadline: Instant,
+        event: EventId,
+        deadline: Instant,
     ) -> Result<Option<EventInfo>, SubmitError> {
-        todo!()
+        match self.ask(event, Question::Info, deadline).await? {
+            Answer::Info(found) => Ok(found),
+            other => mismatched(&other),
+        }
     }
 
     /// The events that a booking id may belong to: one, seldom more, none if nothing was
     /// ever booked there.
-    pub async fn events_of_booking(&self, _id: BookingId) -> Result<Vec<EventId>, StorageError> {
-        todo!()
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn events_of_booking(&self, id: BookingId) -> Result<Vec<EventId>, StorageError> {
+        self.events_of(id.tag()).await
+    }
+
+    /// The events that a hold id may belong to, as with bookings.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn events_of_hold(&self, id: HoldId) -> Result<Vec<EventId>, StorageError> {
+        self.events_of(id.tag()).await
+    }
+
+    async fn events_of(&self, tag: Option<engine::EventTag>) -> Result<Vec<EventId>, StorageError> {
+        match tag {
+            Some(tag) => self.shared.stores.commit.events_by_tag(tag).await,
+            None => Ok(Vec::new()),
+        }
     }
 
     /// The stored summaries of these events, in the same order; wakes nobody.
-    pub async fn headers(&self, _events: Vec<EventId>) -> Result<Vec<Option<Header>>, StorageError> {
-        todo!()
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn headers(&self, events: Vec<EventId>) -> Result<Vec<Option<Header>>, StorageError> {
+        self.shared.stores.commit.headers(events).await
     }
 
     /// Process time: the value at start plus a monotonic clock.
+    #[must_use]
     pub fn now(&self) -> Timestamp {
-        todo!()
+        self.shared.clock.now()
     }
+
+    /// Wake an event so that it does what is due. One that is awake has its own alarm.
+    pub(crate) async fn wake(&self, event: EventId, deadline: Instant) -> Result<(), SubmitError> {
+        let door = self.door(None)?;
+        let place = self.shared.directory.place(event);
+        let (actor, _admitted) = self.actor(&place, door, deadline).await?;
+        actor.cast(Message::Due).map_err(|_| SubmitError::Unknown)
+    }
+
+    async fn ask(
+        &self,
+        event: EventId,
+        question: Question,
+        deadline: Instant,
+    ) -> Result<Answer, SubmitError> {
+        let door = self.door(None)?;
+        let place = self.shared.directory.place(event);
+        let (actor, admitted) = self.actor(&place, door, deadline).await?;
+        let (to, answer) = oneshot::channel();
+        let message = Message::Question(question, PendingAnswer { to, admitted });
+        let unanswered = |_| SubmitError::Unavailable("the event's actor has just died".into());
+        actor.cast(message).map_err(|_| unanswered(()))?;
+        wait(answer, deadline).await.map_err(|error| match error {
+            SubmitError::Unknown => unanswered(()),
+            other => other,
+        })
+    }
+
+    fn door(&self, user: Option<UserId>) -> Result<AtTheDoor, SubmitError> {
+        if self.shared.is_draining() {
+            return Err(SubmitError::Unavailable("the system is stopping".into()));
+        }
+        self.shared.admission.enter(user)
+    }
+
+    /// The awake actor of a place, started if need be.
+    async fn actor(
+        &self,
+        place: &Arc<Place>,
+        door: AtTheDoor,
+        deadline: Instant,
+    ) -> Result<(ActorRef<Message>, Admitted), SubmitError> {
+        // Ends at the deadline at the latest: every round waits for a start.
+        loop {
+            let mut started = None;
+            let entered = place.slot.enter(|| {
+                let (bell, rung) = oneshot::channel();
+                started = Some(rung);
+                StartWaiter(bell)
+            });
+            match entered {
+                Entered::Found(actor, permit) => return Ok((actor, door.with_event(permit))),
+                Entered::Full => return Err(SubmitError::Overloaded(Crowd::Event)),
+                Entered::Wait => {}
+                Entered::MustStart(generation) => {
+                    // A task of its own: this caller may leave in the middle of the start.
+                    let (shared, place) = (Arc::clone(&self.shared), Arc::clone(place));
+                    tokio::spawn(supervisor::start(shared, place, generation));
+                }
+            }
+            let rung = started.expect("who has to wait left a bell");
+            match timeout_at(deadline, rung).await {
+                Ok(Ok(outcome)) => outcome?,
+                Ok(Err(_)) => {
+                    return Err(SubmitError::Unavailable("the start was given up".into()));
+                }
+                Err(_) => return Err(SubmitError::DeadlinePassed),
+            }
+        }
+    }
+}
+
+/// Wait for an answer. None in time, or an actor that died before it answered, leave open
+/// what happened.
+async fn wait<T>(
+    answer: oneshot::Receiver<Result<T, SubmitError>>,
+    deadline: Instant,
+) -> Result<T, SubmitError> {
+    match timeout_at(deadline, answer).await {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(_)) | Err(_) => Err(SubmitError::Unknown),
+    }
+}
+
+fn mismatched<T>(answer: &Answer) -> T {
+    unreachable!("an actor answers what it was asked, not {answer:?}")
 }

@@ -1,33 +1,122 @@
 //! Lists that show every answered write: the tail first, then the views.
 
+use std::cmp::Reverse;
+use std::collections::HashSet;
+use std::sync::Arc;
+
 use engine::{BookingId, EventId, UserId};
-use storage::{BookingRow, PageRequest, StorageError};
+use storage::{BookingRow, PageRequest, PageStart, StorageError};
+
+use crate::shared::Shared;
+use crate::tail::{Overlay, Wanted};
+
+/// The most rows of one page.
+pub const PAGE_ROWS: usize = 1_000;
 
 /// Booking lists that miss nothing that was answered. Cheap to clone.
 #[derive(Clone)]
-pub struct FreshViews {}
+pub struct FreshViews {
+    shared: Arc<Shared>,
+}
 
 impl FreshViews {
-    /// One booking, whatever its status.
-    pub async fn booking(&self, _id: BookingId) -> Result<Option<BookingRow>, StorageError> {
-        todo!()
+    pub(crate) const fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
     }
 
-    /// A user's bookings, newest first.
+    /// One booking, whatever its status.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn booking(&self, id: BookingId) -> Result<Option<BookingRow>, StorageError> {
+        let overlay = self.overlay(Wanted::Booking(id)).await?;
+        let stored = self.shared.stores.views.booking(id).await?;
+        Ok(match stored {
+            Some(stored) => Some(overlay.newest(stored)),
+            None => overlay.rows.get(&id).copied(),
+        })
+    }
+
+    /// A user's bookings, newest first, at most [`PAGE_ROWS`].
+    ///
+    /// # Errors
+    /// Those of the store.
     pub async fn of_user(
         &self,
-        _user: UserId,
-        _page: PageRequest,
+        user: UserId,
+        page: PageRequest,
     ) -> Result<Vec<BookingRow>, StorageError> {
-        todo!()
+        let overlay = self.overlay(Wanted::User(user)).await?;
+        self.page(overlay, page, |page| self.shared.stores.views.of_user(user, page)).await
     }
 
-    /// An event's bookings, newest first.
+    /// An event's bookings, newest first, at most [`PAGE_ROWS`].
+    ///
+    /// # Errors
+    /// Those of the store.
     pub async fn of_event(
         &self,
-        _event: EventId,
-        _page: PageRequest,
+        event: EventId,
+        page: PageRequest,
     ) -> Result<Vec<BookingRow>, StorageError> {
-        todo!()
+        let overlay = self.overlay(Wanted::Event(event)).await?;
+        self.page(overlay, page, |page| self.shared.stores.views.of_event(event, page)).await
+    }
+
+    /// What the tails of all partitions know. The first reader after many commits decodes
+    /// them, so this is done where it may take a while.
+    async fn overlay(&self, wanted: Wanted) -> Result<Overlay, StorageError> {
+        let shared = Arc::clone(&self.shared);
+        let look = move || {
+            let mut all = Overlay::default();
+            for partition in shared.ownership.partitions() {
+                all.join(shared.tail.overlay(partition, wanted)?);
+            }
+            Ok(all)
+        };
+        tokio::task::spawn_blocking(look)
+            .await
+            .unwrap_or_else(|_| Err(StorageError::NotDone("the reader was stopped".into())))
+    }
+
+    /// One page out of both: rows of the views in their newest version, and those that
+    /// only the tail has.
+    async fn page<'a, F>(
+        &'a self,
+        overlay: Overlay,
+        page: PageRequest,
+        read: impl Fn(PageRequest) -> F + 'a,
+    ) -> Result<Vec<BookingRow>, StorageError>
+    where
+        F: Future<Output = Result<Vec<BookingRow>, StorageError>> + 'a,
+    {
+        let limit = page.limit.min(PAGE_ROWS);
+        let wanted = |row: &BookingRow| {
+            page.status.is_none_or(|status| row.status == status)
+                && page.after.is_none_or(|after| (row.made_at, row.id) < (after.made_at, after.id))
+        };
+        let mut rows: Vec<BookingRow> = Vec::new();
+        let mut seen: HashSet<BookingId> = HashSet::new();
+        let mut after = page.after;
+        // A row of the views may drop out because the tail has it in another status: then
+        // read on, until the page is full or the views end.
+        loop {
+            let stored = read(PageRequest { after, limit, status: page.status }).await?;
+            let ended = stored.len() < limit;
+            after = stored.last().map(|row| PageStart { made_at: row.made_at, id: row.id });
+            for row in stored {
+                let newest = overlay.newest(row);
+                if seen.insert(row.id) && wanted(&newest) {
+                    rows.push(newest);
+                }
+            }
+            if ended || rows.len() >= limit {
+                break;
+            }
+        }
+        rows.extend(overlay.rows.values().filter(|row| !seen.contains(&row.id) && wanted(row)));
+        rows.sort_unstable_by_key(|row| Reverse((row.made_at, row.id)));
+        rows.truncate(limit);
+        Ok(rows)
     }
 }

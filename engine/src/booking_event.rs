@@ -18,8 +18,9 @@ pub struct Entry {
     pub at: Timestamp,
     /// The key that was answered, with what a repeat of it is told.
     pub answered: Option<Answered>,
-    /// What happened, in order. May be empty only when `answered` is there: a command
-    /// that found its wish already fulfilled.
+    /// What happened, in order. Empty when a keyed command found its wish already
+    /// fulfilled (`answered` is there), and, rarely, when only time has to be taken note
+    /// of: the event ended before all of its waitlist could be served.
     pub events: Vec<BookingEvent>,
 }
 

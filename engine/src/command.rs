@@ -169,6 +169,8 @@ pub enum Command {
         /// The hold, the principal's own.
         hold: HoldId,
     },
-    /// Do what is due at the envelope's time: expire holds, promote, forget keys.
+    /// Do what is due at the envelope's time: end holds, serve the waitlist, at most
+    /// [`crate::limits::MOVES_PER_DECISION`] at once. Run it until
+    /// [`crate::Inventory::next_deadline`] is in the future, before any other command.
     RunDue,
 }

@@ -19,7 +19,7 @@ pub struct Decision {
 }
 
 /// What an accepted command is told.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reply {
     /// The event exists now, has changed, or is cancelled.
     Event(EventReply),

@@ -128,10 +128,7 @@ const fn compose(at: Timestamp, event: EventId, seq: Seq) -> [u8; 16] {
     let high = (millis << 16) | 0x7000 | rand_a;
     let low = 0x8000_0000_0000_0000 | rand_b;
     let (h, l) = (high.to_be_bytes(), low.to_be_bytes());
-    [
-        h[0], h[1], h[2], h[3], h[4], h[5], h[6], h[7], l[0], l[1], l[2], l[3], l[4], l[5], l[6],
-        l[7],
-    ]
+    [h[0], h[1], h[2], h[3], h[4], h[5], h[6], h[7], l[0], l[1], l[2], l[3], l[4], l[5], l[6], l[7]]
 }
 
 const fn halves(bytes: [u8; 16]) -> (u64, u64) {

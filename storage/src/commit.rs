@@ -6,6 +6,7 @@ use engine::{Counts, EventId, EventTag, Phase, Seq, Timestamp};
 use futures_util::future::BoxFuture;
 
 use crate::error::StorageError;
+use crate::{chain, record};
 
 /// Number of a partition's ownership, raised by each claim: the fencing token that
 /// every commit is checked against.
@@ -69,6 +70,86 @@ pub struct Batch {
     pub at: Timestamp,
     /// Its entries in stored form ([`crate::record`]), kept verbatim.
     pub blob: Arc<[u8]>,
+}
+
+impl Batch {
+    /// The law that this batch breaks by itself, whatever is stored. Needs no store, so
+    /// an adapter asks before it queues; the answer counts only after the checks of epoch
+    /// and head.
+    #[must_use]
+    pub fn broken_law(&self) -> Option<&'static str> {
+        let Summary { counts, capacity, phase, .. } = &self.summary;
+        if u64::from(counts.booked) + u64::from(counts.held) > u64::from(*capacity) {
+            return Some("more places are gone than there are");
+        }
+        if *phase == Phase::Unopened {
+            return Some("an event that was never opened has no history");
+        }
+        if self.next.seq < self.base.seq {
+            return Some("the history gets shorter");
+        }
+        if self.blob.len() > BATCH_BYTES {
+            return Some("the blob is too large");
+        }
+        if record::first_seq(&self.blob).ok() != self.base.seq.0.checked_add(1).map(Seq) {
+            return Some("the blob does not begin where the history stands");
+        }
+        if chain::next(self.base.chain, &self.blob) != self.next.chain {
+            return Some("the chain is not that of the blob");
+        }
+        None
+    }
+}
+
+/// What a store knows when it judges a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// The current epoch of the partition.
+    pub epoch: Epoch,
+    /// Where the event's history stands; the default if nothing was ever committed.
+    pub head: Head,
+    /// The batch that brought it there, and its place; `None` if there is none.
+    pub last: Option<(BatchId, Position)>,
+}
+
+/// The checks of a commit, in their order: the outcome of a batch that is not written, or
+/// `None` for one that is to be written now. `lawful` is [`Batch::broken_law`]`.is_none()`.
+#[must_use]
+pub fn judge(batch: &Batch, lawful: bool, known: &Known) -> Option<CommitOutcome> {
+    // Epoch 0 is before the first claim: nobody owns it, so nobody may write under it.
+    if batch.epoch != known.epoch || known.epoch == Epoch(0) {
+        return Some(CommitOutcome::Fenced);
+    }
+    if let Some((id, position)) = known.last
+        && id == batch.id
+        && known.head == batch.next
+    {
+        return Some(CommitOutcome::AlreadyApplied(position));
+    }
+    if known.head != batch.base {
+        return Some(CommitOutcome::Diverged);
+    }
+    if !lawful {
+        return Some(CommitOutcome::Invalid);
+    }
+    None
+}
+
+/// What a store says of `mine`, in memory under `epoch`, when the partition's epoch and
+/// the event's stored head are these. An equal seq with another chain counts as ahead: a
+/// batch without booking events moves the chain alone, and whoever reloads sees which of
+/// the two it is.
+#[must_use]
+pub fn compare(current: Epoch, stored: Head, epoch: Epoch, mine: Head) -> Validity {
+    if epoch != current || current == Epoch(0) {
+        Validity::Fenced
+    } else if stored == mine {
+        Validity::Current
+    } else if stored.seq < mine.seq {
+        Validity::Behind
+    } else {
+        Validity::Ahead
+    }
 }
 
 /// What a header tells of an inventory without loading it.
@@ -215,10 +296,7 @@ pub trait CommitStore: Send + Sync {
 
     /// Keep a snapshot. `false`, and nothing is written, unless the epoch is current, the
     /// seq is above that of the stored one, and the history has this chain at this seq.
-    fn keep_snapshot(
-        &self,
-        snapshot: SnapshotToKeep,
-    ) -> BoxFuture<'_, Result<bool, StorageError>>;
+    fn keep_snapshot(&self, snapshot: SnapshotToKeep) -> BoxFuture<'_, Result<bool, StorageError>>;
 
     /// The headers of these events, in the same order; wakes nobody.
     fn headers(
@@ -235,7 +313,5 @@ pub trait CommitStore: Send + Sync {
     ) -> BoxFuture<'_, Result<Vec<EventId>, StorageError>>;
 
     /// The events that carry a tag: one, or seldom more.
-    fn events_by_tag(&self, tag: EventTag)
-    -> BoxFuture<'_, Result<Vec<EventId>, StorageError>>;
+    fn events_by_tag(&self, tag: EventTag) -> BoxFuture<'_, Result<Vec<EventId>, StorageError>>;
 }
-

@@ -7,9 +7,15 @@ use std::sync::Arc;
 pub mod accounts;
 pub mod bus;
 pub mod catalog;
+pub mod chain;
 pub mod commit;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod error;
+pub mod memory;
 pub mod outbox;
+pub mod project;
+pub mod record;
 pub mod views;
 
 pub use accounts::{Account, AccountStore, Role};

@@ -82,8 +82,7 @@ pub trait BookingViews: Send + Sync {
     ) -> BoxFuture<'_, Result<(), StorageError>>;
 
     /// One row.
-    fn booking(&self, id: BookingId)
-    -> BoxFuture<'_, Result<Option<BookingRow>, StorageError>>;
+    fn booking(&self, id: BookingId) -> BoxFuture<'_, Result<Option<BookingRow>, StorageError>>;
 
     /// A user's bookings, newest first.
     fn of_user(

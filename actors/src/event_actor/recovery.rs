@@ -1,0 +1,114 @@
+//! Bringing an inventory back from what is stored: snapshot and tail through the same
+//! `apply` as the first time.
+
+use engine::{EventId, Inventory, Limits, Seq};
+use storage::{Head, Loaded, StorageError, record};
+
+use crate::directory::Place;
+use crate::error::SubmitError;
+use crate::shared::Shared;
+
+/// An inventory as the store has it.
+pub(crate) struct Recovered {
+    pub(crate) inventory: Inventory,
+    pub(crate) head: Head,
+    pub(crate) snapshot_seq: Seq,
+}
+
+/// Load an event. Waits for the last batch of a predecessor to be answered.
+pub(crate) async fn recover(shared: &Shared, place: &Place) -> Result<Recovered, SubmitError> {
+    let unavailable = |error: &StorageError| {
+        tracing::warn!(event = %place.event, %error, "an event could not be loaded");
+        SubmitError::Unavailable("the event could not be loaded".into())
+    };
+    let _lane = place.lane.lock().await;
+    let loaded =
+        shared.stores.commit.load(place.event).await.map_err(|error| unavailable(&error))?;
+    contains_acknowledged(shared, place, loaded.as_ref()).await?;
+    if place.has_died() {
+        follow_outbox(shared, place).await.map_err(|error| unavailable(&error))?;
+    }
+    let event = place.event;
+    let Some(loaded) = loaded else {
+        let inventory = Inventory::new(event).with_limits(&shared.options.limits);
+        return Ok(Recovered { inventory, head: Head::default(), snapshot_seq: Seq(0) });
+    };
+    let limits = shared.options.limits.clone();
+    tokio::task::spawn_blocking(move || rebuild(event, &loaded, &limits))
+        .await
+        .map_err(|_| StorageError::Damaged("replay broke a law of the engine".into()))
+        .and_then(|rebuilt| rebuilt)
+        .map_err(|error| unavailable(&error))
+}
+
+/// A batch whose outcome nobody knew, or one that came from elsewhere, may have landed
+/// behind the tail's back. Before the event answers again the tail has to know it, else a
+/// list would lack what the actor answers.
+async fn follow_outbox(shared: &Shared, place: &Place) -> Result<(), StorageError> {
+    let partition = shared.partition_of(place.event);
+    let last = shared.stores.outbox.last(partition).await?;
+    let mut at = shared.tail.followed(partition);
+    while at < last {
+        let limit = shared.options.projector_batch;
+        let entries = shared.stores.outbox.read(partition, at, limit).await?;
+        let Some(end) = entries.last().map(|entry| entry.position) else { break };
+        for entry in entries {
+            shared.tail.push(partition, entry);
+        }
+        at = end;
+    }
+    Ok(())
+}
+
+fn rebuild(event: EventId, loaded: &Loaded, limits: &Limits) -> Result<Recovered, StorageError> {
+    let mut inventory = match &loaded.snapshot {
+        None => Inventory::new(event),
+        Some(blob) => Inventory::restore(record::decode_snapshot(blob)?)
+            .map_err(|broken| StorageError::Damaged(format!("snapshot of {event}: {broken:?}")))?,
+    }
+    .with_limits(limits);
+    for blob in &loaded.tail {
+        for entry in record::decode(blob)? {
+            inventory.apply(&entry);
+        }
+    }
+    let head = loaded.header.head;
+    if inventory.seq() != head.seq {
+        let (found, wanted) = (inventory.seq().0, head.seq.0);
+        return Err(StorageError::Damaged(format!(
+            "the history of {event} ends at {found}, its header says {wanted}"
+        )));
+    }
+    Ok(Recovered { inventory, head, snapshot_seq: loaded.header.snapshot_seq })
+}
+
+/// What was answered must still be there. A history that is shorter, or another one,
+/// closes the partition: nothing is answered from it.
+async fn contains_acknowledged(
+    shared: &Shared,
+    place: &Place,
+    loaded: Option<&Loaded>,
+) -> Result<(), SubmitError> {
+    let Some(answered) = place.last_acknowledged() else { return Ok(()) };
+    let stored = loaded.map(|loaded| loaded.header.head).unwrap_or_default();
+    if stored == answered || answered.seq == Seq(0) {
+        return Ok(());
+    }
+    let contained = stored.seq >= answered.seq && {
+        let batches = shared.stores.journal.history(place.event, answered.seq, 2).await;
+        let batches = batches.map_err(|error| SubmitError::Unavailable(error.to_string()))?;
+        batches.iter().any(|batch| batch.chain == answered.chain)
+    };
+    if contained {
+        return Ok(());
+    }
+    let partition = shared.partition_of(place.event);
+    shared.ownership.close(partition);
+    tracing::error!(
+        event = %place.event,
+        answered = answered.seq.0,
+        stored = stored.seq.0,
+        "the stored history lacks what was answered: partition closed"
+    );
+    Err(SubmitError::Unavailable("the event's history needs repair".into()))
+}

@@ -1,0 +1,165 @@
+//! Outbox → views and bus: at least once, in order, each effect once.
+//!
+//! The views are written in bulk and yield to commits; a bounded lag is the price, and
+//! the tail hides it from readers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use storage::{
+    Message, OutboxEntry, PartitionId, Position, StorageError, ViewChange, project, record,
+};
+use tokio::sync::watch;
+
+use crate::shared::Shared;
+
+/// Pause after a projection failed, before the same batches are tried again.
+const FAILURE_PAUSE: Duration = Duration::from_millis(500);
+
+/// The bus cursor is moved without a message at the latest after this many positions: it
+/// costs a synced write, and reading that much again after a restart costs less.
+const BUS_STRIDE: u64 = 50_000;
+
+/// The projector of one partition.
+pub(crate) struct Projector {
+    shared: Arc<Shared>,
+    partition: PartitionId,
+    /// Up to here the bus has everything, durably; the messages of later positions are there
+    /// too, or there are none.
+    bus_cursor: Position,
+}
+
+/// A batch of outbox entries, projected.
+struct Projected {
+    changes: Vec<ViewChange>,
+    messages: Vec<Message>,
+    upto: Position,
+}
+
+impl Projector {
+    /// Bring views and bus so far that the rest fits into the tail, and put the rest there.
+    /// Ends before anything is served.
+    pub(crate) async fn prepare(
+        shared: &Arc<Shared>,
+        partition: PartitionId,
+    ) -> Result<Self, StorageError> {
+        let bus_cursor = shared.stores.bus.cursor(partition).await?;
+        let mut projector = Self { shared: Arc::clone(shared), partition, bus_cursor };
+        let last = shared.stores.outbox.last(partition).await?;
+        let views = shared.stores.views.cursor(partition).await?;
+        projector.catch_bus_up(views.min(last)).await?;
+        let mut at = views;
+        let room = shared.options.tail_limit / 2;
+        loop {
+            let entries = projector.read(at).await?;
+            let Some(end) = entries.last().map(|entry| entry.position) else { break };
+            at = end;
+            for entry in entries {
+                shared.tail.push(partition, entry);
+            }
+            while shared.tail.len(partition) > room {
+                projector.project_once().await?;
+            }
+        }
+        Ok(projector)
+    }
+
+    async fn read(&self, after: Position) -> Result<Vec<OutboxEntry>, StorageError> {
+        let limit = self.shared.options.projector_batch;
+        self.shared.stores.outbox.read(self.partition, after, limit).await
+    }
+
+    /// The bus may stand behind the views: what lies between is read again from the outbox.
+    /// What it has already is not doubled.
+    async fn catch_bus_up(&mut self, views: Position) -> Result<(), StorageError> {
+        let mut at = self.bus_cursor;
+        while at < views {
+            let entries = self.read(at).await?;
+            let Some(end) = entries.last().map(|entry| entry.position) else { break };
+            let entries: Vec<_> = entries.into_iter().map(Arc::new).collect();
+            let messages = self.project(&entries)?.messages;
+            if !messages.is_empty() || end >= views {
+                self.publish(messages, end).await?;
+                self.bus_cursor = end;
+            }
+            at = end;
+        }
+        Ok(())
+    }
+
+    /// Follow the tail until told to stop; then finish what is there.
+    pub(crate) async fn run(mut self, mut stop: watch::Receiver<bool>) {
+        loop {
+            let stopping = *stop.borrow();
+            if !stopping {
+                self.yield_to_commits().await;
+            }
+            match self.project_once().await {
+                Ok(true) => {}
+                Ok(false) if stopping => {
+                    return;
+                }
+                Ok(false) => {
+                    tokio::select! {
+                        () = self.shared.tail.pushed(self.partition) => {}
+                        _ = stop.changed() => {}
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(partition = self.partition.0, %error, "a projection failed");
+                    if stopping {
+                        return;
+                    }
+                    tokio::time::sleep(FAILURE_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    async fn yield_to_commits(&self) {
+        if !self.shared.tail.is_pressing(self.partition) {
+            let patience = self.shared.options.projector_yield;
+            let _ = tokio::time::timeout(patience, self.shared.commits.idle()).await;
+        }
+    }
+
+    /// One round; `false` if there was nothing to do.
+    async fn project_once(&mut self) -> Result<bool, StorageError> {
+        let limit = self.shared.options.projector_batch;
+        let entries = self.shared.tail.ready(self.partition, limit);
+        if entries.is_empty() {
+            return Ok(false);
+        }
+        let Projected { changes, messages, upto } = self.project(&entries)?;
+        let ahead = upto.0.saturating_sub(self.bus_cursor.0);
+        if ahead > 0 && (!messages.is_empty() || ahead >= BUS_STRIDE) {
+            self.publish(messages, upto).await?;
+            self.bus_cursor = upto;
+        }
+        self.shared.stores.views.apply(self.partition, self.shared.era, changes, upto).await?;
+        self.shared.tail.projected(self.partition, upto);
+        Ok(true)
+    }
+
+    fn project(&self, entries: &[Arc<OutboxEntry>]) -> Result<Projected, StorageError> {
+        let mut projected =
+            Projected { changes: Vec::new(), messages: Vec::new(), upto: Position(0) };
+        for entry in entries {
+            let decided = record::decode(&entry.blob)?;
+            projected.changes.extend(project::view_changes(entry.event, &decided, entry.first_seq));
+            projected.messages.extend(project::bus_messages(
+                self.shared.era,
+                entry.epoch,
+                entry.event,
+                &decided,
+                entry.first_seq,
+            ));
+            projected.upto = entry.position;
+        }
+        Ok(projected)
+    }
+
+    async fn publish(&self, messages: Vec<Message>, upto: Position) -> Result<(), StorageError> {
+        self.shared.stores.bus.publish(self.partition, messages, upto).await
+    }
+}

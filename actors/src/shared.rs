@@ -1,0 +1,118 @@
+//! What all parts of one actor system share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+
+use engine::EventId;
+use storage::{Epoch, Era, PartitionId, Stores};
+
+use crate::admission::Admission;
+use crate::clock::Clock;
+use crate::committer::BatchIds;
+use crate::directory::Directory;
+use crate::options::Options;
+use crate::supervisor::Supervision;
+use crate::tail::Tail;
+
+/// One actor system.
+pub(crate) struct Shared {
+    pub(crate) options: Options,
+    pub(crate) stores: Stores,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) era: Era,
+    pub(crate) ownership: Ownership,
+    pub(crate) admission: Admission,
+    pub(crate) directory: Directory,
+    pub(crate) supervision: Supervision,
+    pub(crate) tail: Tail,
+    pub(crate) commits: CommitGauge,
+    pub(crate) batch_ids: BatchIds,
+    /// The system is stopping: nothing new is taken.
+    pub(crate) draining: AtomicBool,
+}
+
+impl Shared {
+    pub(crate) fn partition_of(&self, event: EventId) -> PartitionId {
+        self.stores.commit.partition_of(event)
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+}
+
+/// Which partitions are ours, and under which epoch.
+pub(crate) struct Ownership {
+    partitions: Box<[Owned]>,
+}
+
+struct Owned {
+    epoch: AtomicU64,
+    open: AtomicBool,
+}
+
+impl Ownership {
+    /// All partitions, with their epochs.
+    pub(crate) fn new(epochs: Vec<Epoch>) -> Self {
+        let owned = |Epoch(n)| Owned { epoch: AtomicU64::new(n), open: AtomicBool::new(true) };
+        Self { partitions: epochs.into_iter().map(owned).collect() }
+    }
+
+    /// The epoch under which we own a partition.
+    pub(crate) fn epoch(&self, partition: PartitionId) -> Epoch {
+        Epoch(self.partitions[usize::from(partition.0)].epoch.load(Ordering::Acquire))
+    }
+
+    /// Whether the partition may be served.
+    pub(crate) fn is_open(&self, partition: PartitionId) -> bool {
+        self.partitions[usize::from(partition.0)].open.load(Ordering::Acquire)
+    }
+
+    /// Serve nothing of it any more.
+    pub(crate) fn close(&self, partition: PartitionId) {
+        self.partitions[usize::from(partition.0)].open.store(false, Ordering::Release);
+    }
+
+    /// All partitions.
+    pub(crate) fn partitions(&self) -> impl Iterator<Item = PartitionId> + use<> {
+        let count = u16::try_from(self.partitions.len()).expect("partitions fit their id");
+        (0..count).map(PartitionId)
+    }
+}
+
+/// How many commits are on their way to the store: the projector yields to them.
+#[derive(Default)]
+pub(crate) struct CommitGauge {
+    in_flight: AtomicUsize,
+    idle: tokio::sync::Notify,
+}
+
+/// One commit on its way.
+pub(crate) struct InFlight<'a>(&'a CommitGauge);
+
+impl CommitGauge {
+    pub(crate) fn enter(&self) -> InFlight<'_> {
+        self.in_flight.fetch_add(1, Ordering::AcqRel);
+        InFlight(self)
+    }
+
+    /// Wait until no commit is on its way.
+    pub(crate) async fn idle(&self) {
+        loop {
+            // Listen first, look afterwards, so that no end is missed in between.
+            let idle = self.idle.notified();
+            if self.in_flight.load(Ordering::Acquire) == 0 {
+                return;
+            }
+            idle.await;
+        }
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        if self.0.in_flight.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.idle.notify_waiters();
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! The tail: what is committed and not yet in the views, in memory.
+//!
+//! A commit only appends its batch here. Decoding and indexing is paid by the first
+//! reader who asks, and what no reader ever asked for is never indexed.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use parking_lot::Mutex;
+use storage::{OutboxEntry, PartitionId, Position, StorageError};
+use tokio::sync::Notify;
+
+mod index;
+
+use index::Index;
+pub(crate) use index::{Overlay, Wanted};
+
+/// Above this share of its bound (in percent) the tail makes the projector go on without
+/// yielding to commits.
+const PRESSING_PERCENT: usize = 80;
+
+/// All partitions' tails.
+pub(crate) struct Tail {
+    partitions: Box<[PartitionTail]>,
+    limit: usize,
+}
+
+struct PartitionTail {
+    queue: Mutex<Queue>,
+    index: Mutex<Index>,
+    /// Booking events in the queue.
+    size: AtomicUsize,
+    pushed: Notify,
+}
+
+/// Batches in the order of the outbox. A commit that is acknowledged to its actor a
+/// moment after its successor leaves a gap for that moment.
+struct Queue {
+    /// Everything up to here is in the views.
+    projected: Position,
+    entries: VecDeque<Option<Arc<OutboxEntry>>>,
+    /// What no reader has indexed yet, in the order it came.
+    unindexed: VecDeque<Arc<OutboxEntry>>,
+}
+
+impl Tail {
+    /// Tails whose views stand at these positions; at most `limit` booking events each.
+    pub(crate) fn new(projected: Vec<Position>, limit: usize) -> Self {
+        let tail = |projected| PartitionTail {
+            queue: Mutex::new(Queue {
+                projected,
+                entries: VecDeque::new(),
+                unindexed: VecDeque::new(),
+            }),
+            index: Mutex::default(),
+            size: AtomicUsize::new(0),
+            pushed: Notify::new(),
+        };
+        Self { partitions: projected.into_iter().map(tail).collect(), limit }
+    }
+
+    fn of(&self, partition: PartitionId) -> &PartitionTail {
+        &self.partitions[usize::from(partition.0)]
+    }
+
+    /// A batch was committed. One that is known already changes nothing. Never fails: what
+    /// is committed must be found, whatever the bound says.
+    pub(crate) fn push(&self, partition: PartitionId, entry: OutboxEntry) {
+        let tail = self.of(partition);
+        let size = booking_events(&entry);
+        let entry = Arc::new(entry);
+        {
+            let mut queue = tail.queue.lock();
+            let Some(place) = entry.position.0.checked_sub(queue.projected.0 + 1) else { return };
+            let place = usize::try_from(place).expect("the tail fits into memory");
+            while queue.entries.len() <= place {
+                queue.entries.push_back(None);
+            }
+            if queue.entries[place].is_some() {
+                return;
+            }
+            queue.entries[place] = Some(Arc::clone(&entry));
+            queue.unindexed.push_back(entry);
+        }
+        tail.size.fetch_add(size, Ordering::AcqRel);
+        tail.pushed.notify_one();
+    }
+
+    /// The next batches for the views, without gaps, at most `limit`.
+    pub(crate) fn ready(&self, partition: PartitionId, limit: usize) -> Vec<Arc<OutboxEntry>> {
+        let queue = self.of(partition).queue.lock();
+        queue.entries.iter().take(limit).map_while(Clone::clone).collect()
+    }
+
+    /// Everything up to `upto` is in the views now.
+    pub(crate) fn projected(&self, partition: PartitionId, upto: Position) {
+        let tail = self.of(partition);
+        let mut size = 0;
+        {
+            let mut queue = tail.queue.lock();
+            while queue.projected < upto {
+                let Some(entry) = queue.entries.pop_front() else { break };
+                size += entry.as_deref().map_or(0, booking_events);
+                queue.projected.0 += 1;
+            }
+            let projected = queue.projected;
+            while queue.unindexed.front().is_some_and(|entry| entry.position <= projected) {
+                queue.unindexed.pop_front();
+            }
+        }
+        tail.size.fetch_sub(size, Ordering::AcqRel);
+        tail.index.lock().forget(upto);
+    }
+
+    /// Wait until something was pushed since the last wait.
+    pub(crate) async fn pushed(&self, partition: PartitionId) {
+        self.of(partition).pushed.notified().await;
+    }
+
+    /// The last position without a gap behind it: what a follower of the outbox has.
+    pub(crate) fn followed(&self, partition: PartitionId) -> Position {
+        let queue = self.of(partition).queue.lock();
+        let ready = queue.entries.iter().take_while(|entry| entry.is_some()).count();
+        Position(queue.projected.0 + ready as u64)
+    }
+
+    /// How many booking events are in the tail of a partition.
+    pub(crate) fn len(&self, partition: PartitionId) -> usize {
+        self.of(partition).size.load(Ordering::Acquire)
+    }
+
+    /// Whether no new command may be taken: the views are too far behind.
+    pub(crate) fn is_full(&self, partition: PartitionId) -> bool {
+        self.len(partition) >= self.limit
+    }
+
+    /// Whether the projector must go on without yielding.
+    pub(crate) fn is_pressing(&self, partition: PartitionId) -> bool {
+        self.len(partition) >= self.limit / 100 * PRESSING_PERCENT
+    }
+
+    /// What the tail knows of the wanted rows. Take it *before* the views are read: what
+    /// leaves the tail in between is in the views by then.
+    pub(crate) fn overlay(
+        &self,
+        partition: PartitionId,
+        wanted: Wanted,
+    ) -> Result<Overlay, StorageError> {
+        let tail = self.of(partition);
+        let mut index = tail.index.lock();
+        let fresh = std::mem::take(&mut tail.queue.lock().unindexed);
+        // Decoded under the readers' lock only: commits go on meanwhile.
+        for entry in fresh {
+            index.add(&entry)?;
+        }
+        Ok(index.overlay(wanted))
+    }
+}
+
+fn booking_events(entry: &OutboxEntry) -> usize {
+    usize::try_from((entry.last_seq.0 + 1).saturating_sub(entry.first_seq.0)).unwrap_or(usize::MAX)
+}

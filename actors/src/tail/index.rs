@@ -1,0 +1,138 @@
+//! The tail by booking, user and event, in segments that are dropped whole once the views
+//! have all of them. A row that is in both is no harm: the higher stamp wins.
+
+use std::collections::{HashMap, VecDeque};
+
+use engine::{BookingId, BookingStatus, EventId, Seq, Timestamp, UserId};
+use storage::{BookingRow, OutboxEntry, Position, StorageError, ViewChange, project, record};
+
+/// A segment takes rows until it has this many.
+const SEGMENT_ROWS: usize = 8_192;
+
+/// Which rows a reader wants.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Wanted {
+    Booking(BookingId),
+    User(UserId),
+    Event(EventId),
+}
+
+/// What the tail knows of the wanted rows.
+#[derive(Debug, Default)]
+pub(crate) struct Overlay {
+    /// The newest version of each row in the tail.
+    pub(crate) rows: HashMap<BookingId, BookingRow>,
+    /// Cancelled events: they change rows that are only in the views as well.
+    cancelled: Vec<(EventId, Seq, Timestamp)>,
+}
+
+/// All indexed entries of one partition's tail.
+#[derive(Default)]
+pub(crate) struct Index {
+    segments: VecDeque<Segment>,
+}
+
+#[derive(Default)]
+struct Segment {
+    last: Position,
+    rows: Vec<BookingRow>,
+    by_booking: HashMap<BookingId, Vec<u32>>,
+    by_user: HashMap<UserId, Vec<u32>>,
+    by_event: HashMap<EventId, Vec<u32>>,
+    cancelled: Vec<(EventId, Seq, Timestamp)>,
+}
+
+impl Index {
+    pub(crate) fn add(&mut self, entry: &OutboxEntry) -> Result<(), StorageError> {
+        let entries = record::decode(&entry.blob)?;
+        let full = self.segments.back().is_none_or(|last| last.rows.len() >= SEGMENT_ROWS);
+        if full {
+            self.segments.push_back(Segment::default());
+        }
+        let segment = self.segments.back_mut().expect("one was pushed or has room");
+        segment.last = segment.last.max(entry.position);
+        for change in project::view_changes(entry.event, &entries, entry.first_seq) {
+            segment.add(change);
+        }
+        Ok(())
+    }
+
+    /// Drop the segments that the views have wholly.
+    pub(crate) fn forget(&mut self, upto: Position) {
+        while self.segments.front().is_some_and(|segment| segment.last <= upto) {
+            self.segments.pop_front();
+        }
+    }
+
+    pub(crate) fn overlay(&self, wanted: Wanted) -> Overlay {
+        let mut overlay = Overlay::default();
+        for segment in &self.segments {
+            let found = match wanted {
+                Wanted::Booking(id) => segment.by_booking.get(&id),
+                Wanted::User(user) => segment.by_user.get(&user),
+                Wanted::Event(event) => segment.by_event.get(&event),
+            };
+            for &at in found.into_iter().flatten() {
+                overlay.put(segment.rows[at as usize]);
+            }
+            overlay.cancelled.extend(&segment.cancelled);
+        }
+        for row in overlay.rows.values_mut() {
+            cancel(&overlay.cancelled, row);
+        }
+        overlay
+    }
+}
+
+impl Segment {
+    fn add(&mut self, change: ViewChange) {
+        match change {
+            ViewChange::Put(row) => {
+                let at = u32::try_from(self.rows.len()).expect("a segment is small");
+                self.rows.push(row);
+                self.by_booking.entry(row.id).or_default().push(at);
+                self.by_user.entry(row.user).or_default().push(at);
+                self.by_event.entry(row.event).or_default().push(at);
+            }
+            ViewChange::CancelAll { event, stamp, at } => self.cancelled.push((event, stamp, at)),
+        }
+    }
+}
+
+impl Overlay {
+    fn put(&mut self, row: BookingRow) {
+        let newest = self.rows.entry(row.id).or_insert(row);
+        if newest.stamp < row.stamp {
+            *newest = row;
+        }
+    }
+
+    /// Add what another partition's tail knows.
+    pub(crate) fn join(&mut self, other: Self) {
+        for row in other.rows.into_values() {
+            self.put(row);
+        }
+        self.cancelled.extend(other.cancelled);
+    }
+
+    /// The newest of a row from the views and what the tail knows of it.
+    pub(crate) fn newest(&self, stored: BookingRow) -> BookingRow {
+        let mut row = match self.rows.get(&stored.id) {
+            Some(row) if row.stamp > stored.stamp => *row,
+            _ => stored,
+        };
+        cancel(&self.cancelled, &mut row);
+        row
+    }
+}
+
+/// Cancel a row if its event was cancelled after it.
+fn cancel(cancelled: &[(EventId, Seq, Timestamp)], row: &mut BookingRow) {
+    for &(event, stamp, at) in cancelled {
+        if event == row.event && stamp > row.stamp && row.status != BookingStatus::Cancelled {
+            row.status = BookingStatus::Cancelled;
+            row.changed_at = at;
+            row.stamp = stamp;
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! The actor system on a store in memory whose commits fail on purpose.
+#![allow(missing_docs)]
+
+mod support;
+
+mod answers;
+mod deadlines;
+mod overload;
+mod panics;
+mod passivation;
+mod projection;
+mod restart;

@@ -1,0 +1,303 @@
+//! Commits, outbox and journal in memory.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use engine::{EventId, EventTag, Seq, Timestamp};
+use futures_util::future::BoxFuture;
+use parking_lot::Mutex;
+
+use super::faults::{Fault, Faults};
+use super::now;
+use crate::commit::{
+    Batch, BatchId, Claim, CommitOutcome, CommitStore, Epoch, Era, Head, Header, Known, Loaded,
+    PartitionId, Position, SnapshotToKeep, Validity, compare, judge,
+};
+use crate::error::StorageError;
+use crate::outbox::{Journal, Outbox, OutboxEntry};
+
+/// Commits, outbox and journal in memory.
+#[derive(Debug)]
+pub struct MemoryLedger {
+    state: Mutex<State>,
+    partitions: u16,
+    faults: Faults,
+}
+
+#[derive(Debug)]
+struct State {
+    partitions: Vec<Partition>,
+    events: BTreeMap<EventId, Inventory>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Partition {
+    epoch: Epoch,
+    newest_at: Option<Timestamp>,
+    /// The batch at position `n` is at index `n - 1`.
+    batches: Vec<OutboxEntry>,
+}
+
+#[derive(Debug)]
+struct Inventory {
+    header: Header,
+    position: Position,
+    snapshot: Option<Snapshot>,
+}
+
+#[derive(Debug)]
+struct Snapshot {
+    /// The batch whose head it was taken at. A batch without booking events shares its
+    /// seq with the one before it, so seq alone does not say where the tail begins.
+    position: Position,
+    blob: Arc<[u8]>,
+}
+
+impl MemoryLedger {
+    pub(super) fn new(partitions: u16) -> Self {
+        let partitions = partitions.max(1);
+        let state = State {
+            partitions: vec![Partition::default(); usize::from(partitions)],
+            events: BTreeMap::new(),
+        };
+        Self { state: Mutex::new(state), partitions, faults: Faults::default() }
+    }
+
+    pub(super) fn faults(&self) -> Faults {
+        self.faults.clone()
+    }
+
+    /// Runs `read` on a partition; one that does not exist has nothing in it.
+    fn partition<T: Default>(&self, id: PartitionId, read: impl FnOnce(&Partition) -> T) -> T {
+        self.state.lock().partitions.get(usize::from(id.0)).map(read).unwrap_or_default()
+    }
+
+    fn write(&self, batch: &Batch) -> CommitOutcome {
+        let lawful = batch.broken_law().is_none();
+        let mut state = self.state.lock();
+        let state = &mut *state;
+        let partition = &mut state.partitions[usize::from(self.partition_of(batch.event).0)];
+        let stored = state.events.get(&batch.event);
+        let known = Known {
+            epoch: partition.epoch,
+            head: stored.map(|inventory| inventory.header.head).unwrap_or_default(),
+            last: stored.map(|inventory| (inventory.header.batch, inventory.position)),
+        };
+        if let Some(outcome) = judge(batch, lawful, &known) {
+            return outcome;
+        }
+        let position = Position(partition.batches.len() as u64 + 1);
+        partition.newest_at = partition.newest_at.max(Some(batch.at));
+        partition.batches.push(OutboxEntry {
+            position,
+            event: batch.event,
+            first_seq: Seq(batch.base.seq.0 + 1),
+            last_seq: batch.next.seq,
+            epoch: batch.epoch,
+            chain: batch.next.chain,
+            at: batch.at,
+            blob: batch.blob.clone(),
+        });
+        let inventory = state.events.entry(batch.event).or_insert_with(|| Inventory {
+            header: Header {
+                event: batch.event,
+                head: Head::default(),
+                batch: BatchId::default(),
+                summary: batch.summary,
+                at: batch.at,
+                snapshot_seq: Seq(0),
+            },
+            position,
+            snapshot: None,
+        });
+        inventory.position = position;
+        inventory.header = Header {
+            head: batch.next,
+            batch: batch.id,
+            summary: batch.summary,
+            at: batch.at,
+            ..inventory.header
+        };
+        CommitOutcome::Applied(position)
+    }
+
+    /// An event's batches after a position, in order.
+    fn batches<'a>(
+        &self,
+        state: &'a State,
+        event: EventId,
+        after: Position,
+    ) -> impl Iterator<Item = &'a OutboxEntry> {
+        state.partitions[usize::from(self.partition_of(event).0)]
+            .batches
+            .iter()
+            .filter(move |entry| entry.event == event && entry.position > after)
+    }
+}
+
+impl CommitStore for MemoryLedger {
+    fn partitions(&self) -> u16 {
+        self.partitions
+    }
+
+    fn era(&self) -> BoxFuture<'_, Result<Era, StorageError>> {
+        now(Era(1))
+    }
+
+    fn epoch(&self, partition: PartitionId) -> BoxFuture<'_, Result<Epoch, StorageError>> {
+        now(self.partition(partition, |partition| partition.epoch))
+    }
+
+    fn claim<'a>(
+        &'a self,
+        partition: PartitionId,
+        _owner: &'a str,
+        expected: Epoch,
+    ) -> BoxFuture<'a, Result<Claim, StorageError>> {
+        let mut state = self.state.lock();
+        let claim = match state.partitions.get_mut(usize::from(partition.0)) {
+            Some(partition) if partition.epoch == expected => {
+                partition.epoch = Epoch(expected.0 + 1);
+                Ok(Claim::Won(partition.epoch))
+            }
+            Some(partition) => Ok(Claim::Lost(partition.epoch)),
+            None => Err(StorageError::NotDone(format!("there is no partition {}", partition.0))),
+        };
+        Box::pin(std::future::ready(claim))
+    }
+
+    fn newest_time(
+        &self,
+        partition: PartitionId,
+    ) -> BoxFuture<'_, Result<Option<Timestamp>, StorageError>> {
+        now(self.partition(partition, |partition| partition.newest_at))
+    }
+
+    fn load(&self, event: EventId) -> BoxFuture<'_, Result<Option<Loaded>, StorageError>> {
+        if self.faults.strikes_load() {
+            let error = StorageError::NotDone("a load that was to fail".into());
+            return Box::pin(std::future::ready(Err(error)));
+        }
+        let state = self.state.lock();
+        now(state.events.get(&event).map(|inventory| {
+            let after = inventory.snapshot.as_ref().map_or(Position(0), |s| s.position);
+            Loaded {
+                header: inventory.header,
+                snapshot: inventory.snapshot.as_ref().map(|s| s.blob.clone()),
+                tail: self.batches(&state, event, after).map(|entry| entry.blob.clone()).collect(),
+            }
+        }))
+    }
+
+    fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<CommitOutcome, StorageError>> {
+        Box::pin(async move {
+            match self.faults.enter().await {
+                None => Ok(self.write(&batch)),
+                Some(Fault::NotDone) => {
+                    Err(StorageError::NotDone("a commit that was to fail".into()))
+                }
+                Some(Fault::Full) => Err(StorageError::Full("as it was to be".into())),
+                Some(Fault::UnknownBefore) => {
+                    Err(StorageError::Unknown("a commit that was to be lost".into()))
+                }
+                Some(Fault::UnknownAfter) => {
+                    self.write(&batch);
+                    Err(StorageError::Unknown("an answer that was to be lost".into()))
+                }
+            }
+        })
+    }
+
+    fn validate(
+        &self,
+        event: EventId,
+        epoch: Epoch,
+        head: Head,
+    ) -> BoxFuture<'_, Result<Validity, StorageError>> {
+        let current = self.partition(self.partition_of(event), |partition| partition.epoch);
+        let stored = self.state.lock().events.get(&event).map(|i| i.header.head);
+        now(compare(current, stored.unwrap_or_default(), epoch, head))
+    }
+
+    fn keep_snapshot(&self, snapshot: SnapshotToKeep) -> BoxFuture<'_, Result<bool, StorageError>> {
+        let SnapshotToKeep { epoch, event, head, blob } = snapshot;
+        let mut state = self.state.lock();
+        let current = state.partitions[usize::from(self.partition_of(event).0)].epoch;
+        let place = self
+            .batches(&state, event, Position(0))
+            .find(|entry| entry.last_seq == head.seq && entry.chain == head.chain)
+            .map(|entry| entry.position);
+        let (Some(position), Some(inventory)) = (place, state.events.get_mut(&event)) else {
+            return now(false);
+        };
+        if epoch != current || head.seq <= inventory.header.snapshot_seq {
+            return now(false);
+        }
+        inventory.header.snapshot_seq = head.seq;
+        inventory.snapshot = Some(Snapshot { position, blob });
+        now(true)
+    }
+
+    fn headers(
+        &self,
+        events: Vec<EventId>,
+    ) -> BoxFuture<'_, Result<Vec<Option<Header>>, StorageError>> {
+        let state = self.state.lock();
+        now(events.iter().map(|event| state.events.get(event).map(|i| i.header)).collect())
+    }
+
+    fn due(
+        &self,
+        partition: PartitionId,
+        at: Timestamp,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<EventId>, StorageError>> {
+        let state = self.state.lock();
+        let mut due: Vec<_> = state
+            .events
+            .keys()
+            .filter(|event| self.partition_of(**event) == partition)
+            .filter_map(|event| Some((state.events[event].header.summary.next_deadline?, *event)))
+            .filter(|(deadline, _)| *deadline <= at)
+            .collect();
+        due.sort_unstable();
+        now(due.into_iter().take(limit).map(|(_, event)| event).collect())
+    }
+
+    fn events_by_tag(&self, tag: EventTag) -> BoxFuture<'_, Result<Vec<EventId>, StorageError>> {
+        now(self.state.lock().events.keys().copied().filter(|event| event.tag() == tag).collect())
+    }
+}
+
+impl Outbox for MemoryLedger {
+    fn last(&self, partition: PartitionId) -> BoxFuture<'_, Result<Position, StorageError>> {
+        now(self.partition(partition, |partition| Position(partition.batches.len() as u64)))
+    }
+
+    fn read(
+        &self,
+        partition: PartitionId,
+        after: Position,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<OutboxEntry>, StorageError>> {
+        let skip = usize::try_from(after.0).unwrap_or(usize::MAX);
+        now(self.partition(partition, |partition| {
+            partition.batches.iter().skip(skip).take(limit).cloned().collect()
+        }))
+    }
+}
+
+impl Journal for MemoryLedger {
+    fn history(
+        &self,
+        event: EventId,
+        from: Seq,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<OutboxEntry>, StorageError>> {
+        let state = self.state.lock();
+        let history = self
+            .batches(&state, event, Position(0))
+            .filter(|entry| entry.first_seq >= from || entry.last_seq >= from);
+        now(history.take(limit).cloned().collect())
+    }
+}
