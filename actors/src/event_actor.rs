@@ -241,7 +241,7 @@ impl State {
         let ahead = deadline.millis().saturating_sub(self.now().millis()).max(0);
         let ahead = Duration::from_millis(ahead.unsigned_abs()).min(ALARM_MAX);
         self.alarm = Some(deadline);
-        let _ = self.myself.send_after(ahead, || Message::Due);
+        drop(self.myself.send_after(ahead, || Message::Due));
     }
 
     fn idle_after(&self) -> Duration {
@@ -250,7 +250,7 @@ impl State {
     }
 
     fn look_again_later(&self) {
-        let _ = self.myself.send_after(self.idle_after() / IDLE_LOOKS, || Message::LookIdle);
+        drop(self.myself.send_after(self.idle_after() / IDLE_LOOKS, || Message::LookIdle));
     }
 
     /// Sleep if nobody wants anything. `retire` decides: it fails as long as a permit is

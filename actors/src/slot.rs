@@ -77,15 +77,15 @@ impl<H: Clone, W: Waiter> Slot<H, W> {
 
     /// The actor of this generation is awake.
     pub(crate) fn started(&self, generation: u64, handle: H) {
-        self.end_start(generation, Ok(()), State::Awake { generation, handle });
+        self.end_start(generation, &Ok(()), State::Awake { generation, handle });
     }
 
     /// The start of this generation failed; the next who enters tries again.
     pub(crate) fn failed(&self, generation: u64, failure: W::Failure) {
-        self.end_start(generation, Err(failure), State::Asleep { generation });
+        self.end_start(generation, &Err(failure), State::Asleep { generation });
     }
 
-    fn end_start(&self, mine: u64, outcome: Result<(), W::Failure>, next: State<H, W>) {
+    fn end_start(&self, mine: u64, outcome: &Result<(), W::Failure>, next: State<H, W>) {
         let waiters = {
             let mut state = self.state.lock();
             match &mut *state {

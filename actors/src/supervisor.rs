@@ -55,7 +55,7 @@ impl Actor for Supervisor {
         match event {
             SupervisionEvent::ActorTerminated(child, ..) => bury(shared, child.get_id(), None),
             SupervisionEvent::ActorFailed(child, reason) => {
-                bury(shared, child.get_id(), Some(reason.to_string()));
+                bury(shared, child.get_id(), Some(&reason.to_string()));
             }
             _ => {}
         }
@@ -129,7 +129,7 @@ async fn try_start(
 
 /// An actor has ended. If nobody had sent it to sleep, its successor is started after a
 /// pause that grows with each death in a row, so that a store in trouble isn't stormed.
-fn bury(shared: &Arc<Shared>, child: ActorId, failure: Option<String>) {
+fn bury(shared: &Arc<Shared>, child: ActorId, failure: Option<&str>) {
     let Some((_, (place, generation))) = shared.supervision.filled.remove(&child) else { return };
     shared.directory.slept();
     let Some(next) = place.slot.crashed(generation) else {
