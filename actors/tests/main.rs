@@ -1,5 +1,5 @@
 //! The actor system on a store in memory whose commits fail on purpose.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used)]
 
 mod support;
 
