@@ -1,1 +1,19 @@
-//! Benchmarks.
+//! What the benchmarks share: a load generator and the servers that it drives.
+//!
+//! ```text
+//! load       closed-loop load over keep-alive connections, every answer checked
+//! http       one connection: a request out, an answer in, as little as possible between
+//! people     users and their tokens, signed beforehand with the server's own key
+//! process    servers as child processes; their memory and processor time
+//! spread     median, least and greatest of a few runs
+//! ```
+//!
+//! `figures/` is the binary that measures, `engine.rs` the criterion benchmark of the
+//! rules. Deliberately not here: any figure. Those are in `RESULTS.md`, with the command
+//! that makes them.
+
+pub mod http;
+pub mod load;
+pub mod people;
+pub mod process;
+pub mod spread;

@@ -42,8 +42,8 @@ mod waitlist;
 
 use crate::booking_event::{BookingEvent, Entry};
 use crate::command::{Command, Envelope, Principal, Terms};
-use crate::decision::{Decision, Rejection, Reply};
-use crate::inventory::{Inventory, Phase, Seq};
+use crate::decision::{Booking, Decision, Hold, Rejection, Reply};
+use crate::inventory::{Inventory, Person, Phase, Row, Seq};
 use crate::limits::Limits;
 use crate::time::Timestamp;
 
@@ -64,10 +64,12 @@ pub fn decide(
     limits: &Limits,
 ) -> Result<Decision, Rejection> {
     assert!(envelope.at >= inventory.last_time(), "time never goes backwards");
-    if let Some(reply) = keys::reply_to_repeat(inventory, envelope, limits)? {
+    // One look-up for keys, booking and hold: with many bookings it is what costs most.
+    let person = inventory.person(envelope.principal.user);
+    if let Some(reply) = keys::reply_to_repeat(inventory, envelope, person, limits)? {
         return Ok(Decision { entry: None, reply, replayed: true });
     }
-    let case = Case::of(inventory, envelope, limits);
+    let case = Case::of(inventory, envelope, person, limits);
     let outcome = match (&envelope.command, &case) {
         (Command::Open { terms, words }, _) => {
             event::open(inventory, envelope, limits, terms, words)?
@@ -100,15 +102,33 @@ struct Case<'a> {
     inventory: &'a Inventory,
     terms: &'a Terms,
     principal: Principal,
+    /// What the principal has here.
+    own: Option<&'a Row>,
     at: Timestamp,
     limits: &'a Limits,
 }
 
 impl<'a> Case<'a> {
     /// `None` unless the event is open.
-    fn of(inventory: &'a Inventory, envelope: &Envelope, limits: &'a Limits) -> Option<Self> {
+    fn of(
+        inventory: &'a Inventory,
+        envelope: &Envelope,
+        person: Person,
+        limits: &'a Limits,
+    ) -> Option<Self> {
         let terms = inventory.terms().filter(|_| inventory.phase() == Phase::Open)?;
-        Some(Self { inventory, terms, principal: envelope.principal, at: envelope.at, limits })
+        let own = inventory.row_of(person);
+        Some(Self { inventory, terms, principal: envelope.principal, own, at: envelope.at, limits })
+    }
+
+    /// The principal's booking, confirmed or waiting.
+    fn booking(&self) -> Option<Booking> {
+        self.own.and_then(Row::booking)
+    }
+
+    /// The principal's open hold.
+    fn hold(&self) -> Option<Hold> {
+        self.own.and_then(Row::hold)
     }
 
     /// The seq that the first booking event of this decision will have.

@@ -96,7 +96,8 @@ fn one_per_person(inventory: &Inventory) -> Result<(), BrokenLaw> {
     let mut seen = HashSet::new();
     let with_keys = inventory.keys().map(|key| key.answered.principal);
     for row in inventory.all_rows() {
-        let found = inventory.row_of(row.user).is_some_and(|other| other.seq == row.seq);
+        let found =
+            inventory.row_of(inventory.person(row.user)).is_some_and(|other| other.seq == row.seq);
         law(found && seen.insert(row.user), BrokenLaw::OnePerPerson)?;
     }
     seen.extend(with_keys);

@@ -23,6 +23,7 @@ use crate::time::{Span, Timestamp};
 
 use answered::{AnsweredKeys, Found};
 use holds::{Deadlines, ExpiredHolds};
+pub(crate) use people::Person;
 use people::{NONE, People};
 pub(crate) use rows::{Row, State, booking_ref, hold_ref};
 use seq_list::SeqList;
@@ -227,7 +228,7 @@ impl Inventory {
     /// The confirmed or waiting booking of a person.
     #[must_use]
     pub fn booking_of(&self, user: UserId) -> Option<Booking> {
-        self.row_of(user).and_then(Row::booking)
+        self.row_of(self.person(user)).and_then(Row::booking)
     }
 
     /// An open hold by its id.
@@ -242,7 +243,7 @@ impl Inventory {
     /// The open hold of a person.
     #[must_use]
     pub fn hold_of(&self, user: UserId) -> Option<Hold> {
-        self.row_of(user).and_then(Row::hold)
+        self.row_of(self.person(user)).and_then(Row::hold)
     }
 
     /// Place in the queue, from 1, of the waiting booking made at `seq`; `None` if it
@@ -294,9 +295,13 @@ impl Inventory {
             || (self.last_time < terms.ends_at && self.rows.get(head).quantity.get() <= self.free())
     }
 
-    pub(crate) fn row_of(&self, user: UserId) -> Option<&Row> {
-        let row = self.people.get(user).row;
-        (row != NONE).then(|| self.rows.get(row))
+    /// Where to find what a person has here.
+    pub(crate) fn person(&self, user: UserId) -> Person {
+        self.people.get(user)
+    }
+
+    pub(crate) fn row_of(&self, person: Person) -> Option<&Row> {
+        (person.row != NONE).then(|| self.rows.get(person.row))
     }
 
     /// The row made at this time whose seq ends in these bits. There is one candidate for
@@ -346,13 +351,12 @@ impl Inventory {
 
     pub(crate) fn find_key(
         &self,
-        principal: UserId,
+        principal: Person,
         key: &Key,
         at: Timestamp,
         limits: &Limits,
     ) -> Found {
-        let person = self.people.get(principal);
-        self.answered.find(person, key.digest, at, &Memory::from(limits))
+        self.answered.find(principal, key.digest, at, &Memory::from(limits))
     }
 
     /// All rows in the order of seq.

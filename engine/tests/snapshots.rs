@@ -1,7 +1,9 @@
 //! A damaged snapshot is told apart from a good one; nothing panics.
 
 use engine::{
-    BookingStatus, BrokenLaw, BrokenSnapshot, Inventory, Phase, Seats, Seq, Snapshot, Timestamp,
+    Answered, Booking, BookingReply, BookingStatus, BrokenLaw, BrokenSnapshot, CommandId,
+    Fingerprint, Hold, HoldReply, Inventory, Key, KeyOrigin, Phase, RememberedKey, Reply, Seats,
+    Seq, Snapshot, Timestamp,
 };
 
 use crate::script::Stage;
@@ -41,6 +43,48 @@ fn broken(damage: impl FnOnce(&mut Snapshot), expected: BrokenSnapshot) {
 fn a_good_one_comes_back_as_it_was() {
     let restored = Inventory::restore(full()).unwrap();
     assert_eq!(restored.snapshot(), full());
+}
+
+/// Usual replies are kept in little space; unusual ones must not lose anything by it.
+#[test]
+fn replies_of_every_shape_come_back_as_they_were() {
+    let good = full();
+    let (at, booking) = (good.last_time, good.bookings[0]);
+    let hold = good.holds[0];
+    let principal = booking.user;
+    let mut replies = vec![Reply::Ran];
+    for status in [BookingStatus::Confirmed, BookingStatus::Waitlisted, BookingStatus::Cancelled] {
+        for (user, made_at, changed_at) in
+            [(principal, at, at), (hold.user, at, at), (principal, booking.made_at, at)]
+        {
+            for waitlist_position in [None, Some(7)] {
+                let booking = Booking { user, status, made_at, changed_at, ..booking };
+                replies.push(Reply::Booking(BookingReply { booking, waitlist_position }));
+            }
+        }
+    }
+    for (user, made_at, extensions) in
+        [(principal, at, 0), (hold.user, at, 0), (principal, hold.made_at, 0), (principal, at, 1)]
+    {
+        for open in [true, false] {
+            let hold = Hold { user, made_at, extensions, seq: Seq(u64::MAX / 3), ..hold };
+            replies.push(Reply::Hold(HoldReply { hold, open }));
+        }
+    }
+    let keys = replies.into_iter().enumerate().map(|(n, reply)| RememberedKey {
+        at,
+        answered: Answered {
+            key: Key {
+                digest: CommandId([n as u8; 16]),
+                fingerprint: Fingerprint([n as u8; 8]),
+                origin: KeyOrigin::Client,
+            },
+            principal,
+            reply,
+        },
+    });
+    let snapshot = Snapshot { keys: keys.collect(), ..good };
+    assert_eq!(Inventory::restore(snapshot.clone()).unwrap().snapshot(), snapshot);
 }
 
 #[test]

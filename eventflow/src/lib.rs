@@ -1,1 +1,28 @@
-//! Map.
+//! The composition root: the only crate that knows all the others.
+//!
+//! ```text
+//! cli        what may be said on the command line
+//! config     all settings: flags, environment, file, defaults
+//! node       starts everything in order, stops it backwards
+//! faces      the services and the gateway in front of them
+//! stores     opens the data folder
+//! keys       the signing key and what is derived from it
+//! listen     the HTTP server
+//! shutdown   signals
+//! clock      wall clock and randomness, which nobody else may read
+//! telemetry  what is logged, and where to
+//! ```
+
+pub mod cli;
+pub mod clock;
+pub mod config;
+mod faces;
+pub mod keys;
+pub mod listen;
+pub mod node;
+pub mod shutdown;
+pub mod stores;
+pub mod telemetry;
+
+pub use config::Config;
+pub use node::Node;

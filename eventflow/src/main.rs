@@ -1,2 +1,54 @@
-//! The EventFlow binary.
-fn main() {}
+//! The binary: parse, load the settings, run, exit code.
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use eventflow::cli::Cli;
+use eventflow::shutdown::Signals;
+use eventflow::{Config, Node, telemetry};
+
+/// How long threads may take to end after everything was stopped.
+const LAST_PATIENCE: Duration = Duration::from_secs(1);
+
+fn main() -> ExitCode {
+    // clap ends the process itself: 2 for a wrong command line, 0 for --help and --version.
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("eventflow: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<(), Box<dyn std::error::Error>> {
+    let config = Config::load(&cli.into_run(), std::env::vars_os())?;
+    telemetry::start(&config.log.level);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let outcome = runtime.block_on(serve(config));
+    runtime.shutdown_timeout(LAST_PATIENCE);
+    outcome
+}
+
+async fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
+    let mut signals = Signals::listen()?;
+    let node = Node::start(config).await?;
+    announce(&node);
+    signals.wait().await;
+    signals.exit_at_next_interrupt();
+    tracing::info!("stopping");
+    node.stop().await;
+    Ok(())
+}
+
+/// Tell where it listens and where the data lies. Whoever closed stdout doesn't want to
+/// know; that is no reason to end.
+fn announce(node: &Node) {
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "EventFlow listens on http://{}", node.addr());
+    let _ = writeln!(out, "data in {}", node.data().display());
+    let _ = out.flush();
+}

@@ -1,1 +1,91 @@
-//! Map.
+//! The front door: one way in for everything, which sees only the wire contract.
+//!
+//! ```text
+//! options    what can be tuned
+//! stack      the way of a request through here, outermost first, and why in this order
+//! routing    path → upstream, one table
+//! cors       which pages may call from a browser
+//! ids        ids of requests, keys for writes without one
+//! readiness  starting, ready, draining: /health, /livez, /readyz
+//! rescue     what is an error and not a problem yet
+//! ```
+//!
+//! Deliberately not here: rules, storage, actors, services, sockets. No body is read,
+//! none is kept: requests and answers pass through as they are.
+
+mod cors;
+mod ids;
+pub mod options;
+pub mod readiness;
+mod rescue;
+pub mod routing;
+mod stack;
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::sync::Arc;
+
+use api::{Entropy, Upstream};
+use axum::Router;
+use axum::extract::Request;
+use axum::response::Response;
+
+pub use options::Options;
+pub use readiness::Readiness;
+use routing::Destination;
+use stack::Stack;
+
+/// Who answers what is passed on.
+#[derive(Clone)]
+pub struct Upstreams {
+    /// Accounts and log-in.
+    pub auth: Upstream,
+    /// Bookings, holds, live counts.
+    pub booking: Upstream,
+    /// What events say of themselves.
+    pub catalog: Upstream,
+}
+
+impl Upstreams {
+    const fn to(&self, destination: Destination) -> &Upstream {
+        match destination {
+            Destination::Auth => &self.auth,
+            Destination::Booking => &self.booking,
+            Destination::Catalog => &self.catalog,
+        }
+    }
+}
+
+/// The gateway. Cheap to clone.
+#[derive(Clone)]
+pub struct Gateway {
+    stack: Arc<Stack>,
+}
+
+impl Gateway {
+    /// A gateway in front of these upstreams. It answers from now on; whether it is
+    /// ready is for the process to say.
+    #[must_use]
+    pub fn new(
+        options: Options,
+        upstreams: Upstreams,
+        readiness: Readiness,
+        entropy: &dyn Entropy,
+    ) -> Self {
+        Self { stack: Arc::new(Stack::new(options, upstreams, readiness, entropy)) }
+    }
+
+    /// The answer to one request. A server calls this directly.
+    pub fn handle(&self, request: Request) -> impl Future<Output = Response> + Send + use<> {
+        Arc::clone(&self.stack).handle(request)
+    }
+
+    /// The same as a router, for whoever wants one.
+    pub fn router(&self) -> Router {
+        let gateway = self.clone();
+        Router::new().fallback_service(tower::service_fn(move |request| {
+            let answer = gateway.handle(request);
+            async move { Ok::<_, Infallible>(answer.await) }
+        }))
+    }
+}

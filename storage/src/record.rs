@@ -13,7 +13,7 @@
 
 use std::sync::Arc;
 
-use engine::{Entry, Seq};
+use engine::{Entry, Seq, Snapshot};
 
 use crate::error::StorageError;
 
@@ -56,27 +56,6 @@ pub fn decode(blob: &[u8]) -> Result<Vec<Entry>, StorageError> {
     }
 }
 
-/// The stored form of a snapshot.
-#[must_use]
-pub fn encode_snapshot(snapshot: &engine::Snapshot) -> Arc<[u8]> {
-    let mut bytes = vec![VERSION];
-    v1::encode_snapshot(&mut bytes, snapshot);
-    Arc::from(bytes)
-}
-
-/// The snapshot of a blob, exactly as it was encoded. Whether it keeps the laws is for
-/// [`engine::Inventory::restore`] to say.
-///
-/// # Errors
-/// [`StorageError::Damaged`], as with [`decode`].
-pub fn decode_snapshot(blob: &[u8]) -> Result<engine::Snapshot, StorageError> {
-    let mut reader = Reader::new(blob);
-    match reader.byte().map_err(damaged)? {
-        v1::VERSION => v1::decode_snapshot(&mut reader).map_err(damaged),
-        version => Err(unknown_version(version)),
-    }
-}
-
 /// The seq of the first booking event of a blob; if it has none, the one that the next
 /// booking event would have had.
 ///
@@ -86,6 +65,27 @@ pub fn first_seq(blob: &[u8]) -> Result<Seq, StorageError> {
     let mut reader = Reader::new(blob);
     match reader.byte().map_err(damaged)? {
         v1::VERSION => reader.varint().map(Seq).map_err(damaged),
+        version => Err(unknown_version(version)),
+    }
+}
+
+/// The stored form of a snapshot.
+#[must_use]
+pub fn encode_snapshot(snapshot: &Snapshot) -> Arc<[u8]> {
+    let mut bytes = vec![VERSION];
+    v1::snapshot::put(&mut bytes, snapshot);
+    Arc::from(bytes)
+}
+
+/// A snapshot, exactly as it was encoded. Whether it can be an inventory is the engine's
+/// question: [`engine::Inventory::restore`].
+///
+/// # Errors
+/// [`StorageError::Damaged`] as for [`decode`].
+pub fn decode_snapshot(blob: &[u8]) -> Result<Snapshot, StorageError> {
+    let mut reader = Reader::new(blob);
+    match reader.byte().map_err(damaged)? {
+        v1::VERSION => v1::snapshot::take(&mut reader).map_err(damaged),
         version => Err(unknown_version(version)),
     }
 }

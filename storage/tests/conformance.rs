@@ -20,3 +20,23 @@ async fn journal() {
     conformance::journal::suite(&|| MemoryStore::new(1).stores()).await;
     conformance::journal::suite(&|| MemoryStore::new(16).stores()).await;
 }
+
+#[tokio::test]
+async fn views() {
+    conformance::views::suite(&|| MemoryStore::new(4).stores()).await;
+}
+
+#[tokio::test]
+async fn accounts() {
+    conformance::accounts::suite(&|| MemoryStore::new(4).stores()).await;
+}
+
+#[tokio::test]
+async fn catalog() {
+    conformance::catalog::suite(&|| MemoryStore::new(4).stores()).await;
+}
+
+#[tokio::test]
+async fn bus() {
+    conformance::bus::suite(&|| MemoryStore::new(4).stores()).await;
+}

@@ -1,3 +1,7 @@
 //! Tests of the `storage` crate.
 
 mod conformance;
+mod faults;
+mod project;
+mod record;
+mod samples;

@@ -1,2 +1,70 @@
-//! Commands.
-fn main() {}
+//! The commands of this workspace: `cargo xtask <command>`.
+//!
+//! | command | does |
+//! | --- | --- |
+//! | `test` | every test: Rust, loom, the kill test, the shell script on a live server |
+//! | `ci` | format, clippy, documentation, tidy, `test` |
+//! | `loom` | the loom models of the `actors` crate |
+//! | `mutants` | shows that the kill test fails on each patch of `tests/mutants` |
+//! | `tidy` | rules about files and about who may depend on whom |
+//! | `bench` | the figures of `benches/RESULTS.md` |
+//!
+//! Nothing heavy is linked here: the work is done by starting cargo and binaries.
+
+mod bench;
+mod ci;
+mod files;
+mod layers;
+mod looms;
+mod mutants;
+mod process;
+mod server;
+mod steps;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+const USAGE: &str = "\
+usage: cargo xtask <command>
+
+  test             every test: Rust, loom, the kill test, the shell script
+  ci               format, clippy, documentation, tidy, test
+  loom             the loom models of the actors crate
+  mutants [NAME]   the kill test must fail on each patch of tests/mutants
+  tidy             rules about files and layers
+  bench WHAT       engine | hot-event | start | memory | ceiling | all
+";
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match run(&words) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => {
+            eprint!("{USAGE}");
+            ExitCode::from(2)
+        }
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs the command in `words`; `false` means that there is no such command.
+fn run(words: &[&str]) -> Result<bool> {
+    match words {
+        ["test"] => test::run()?,
+        ["ci"] => ci::run()?,
+        ["loom"] => looms::run()?,
+        ["mutants"] => mutants::run(None)?,
+        ["mutants", name] => mutants::run(Some(name))?,
+        ["tidy"] => tidy::run()?,
+        ["bench", rest @ ..] => return bench::run(rest),
+        _ => return Ok(false),
+    }
+    Ok(true)
+}

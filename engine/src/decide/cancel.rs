@@ -30,7 +30,7 @@ pub(super) fn cancel(case: &Case<'_>, id: BookingId) -> Result<Outcome, Rejectio
 
 fn find(case: &Case<'_>, id: BookingId) -> Option<Booking> {
     let event = case.inventory.event();
-    let own = case.inventory.booking_of(case.principal.user);
+    let own = case.booking();
     own.filter(|booking| booking.id(event) == id)
         .or_else(|| case.inventory.booking(id).filter(|_| case.principal.admin))
 }

@@ -29,7 +29,7 @@ pub(super) enum OwnHold {
 
 /// Find a hold; others' holds do not exist, not even for admins.
 pub(super) fn own_hold(case: &Case<'_>, id: HoldId) -> Result<OwnHold, Rejection> {
-    let own = case.inventory.hold_of(case.principal.user);
+    let own = case.hold();
     if let Some(hold) = own.filter(|hold| hold.id(case.inventory.event()) == id) {
         return Ok(OwnHold::Open(hold));
     }
@@ -51,7 +51,7 @@ pub(super) fn open_hold(case: &Case<'_>, hold: &Hold) -> Result<Outcome, Rejecti
 
 /// Confirm a hold whose places went back, if they are still there for newcomers.
 fn expired_hold(case: &Case<'_>, hold: HoldRef) -> Result<Outcome, Rejection> {
-    if let Some(other) = case.inventory.hold_of(case.principal.user) {
+    if let Some(other) = case.hold() {
         return Err(Rejection::HasHold { hold: other });
     }
     on_sale(case)?;

@@ -19,7 +19,7 @@ pub(super) fn place(
     details: &Words,
 ) -> Result<Outcome, Rejection> {
     nothing_booked(case)?;
-    if let Some(hold) = case.inventory.hold_of(case.principal.user) {
+    if let Some(hold) = case.hold() {
         return Err(Rejection::HasHold { hold });
     }
     on_sale(case)?;

@@ -3,7 +3,7 @@
 use crate::booking_event::Answered;
 use crate::command::Envelope;
 use crate::decision::{Rejection, Reply};
-use crate::inventory::Inventory;
+use crate::inventory::{Inventory, Person};
 use crate::limits::Limits;
 
 /// The remembered reply if the envelope's key was answered before. A live key is never
@@ -11,10 +11,11 @@ use crate::limits::Limits;
 pub(super) fn reply_to_repeat(
     inventory: &Inventory,
     envelope: &Envelope,
+    principal: Person,
     limits: &Limits,
 ) -> Result<Option<Reply>, Rejection> {
     let Some(key) = &envelope.key else { return Ok(None) };
-    let found = inventory.find_key(envelope.principal.user, key, envelope.at, limits);
+    let found = inventory.find_key(principal, key, envelope.at, limits);
     match found.answer {
         Some((fingerprint, _)) if fingerprint != key.fingerprint => Err(Rejection::KeyReused),
         Some((_, reply)) => Ok(Some(reply)),

@@ -12,7 +12,7 @@ pub(super) fn book(
     join_waitlist: bool,
 ) -> Result<Outcome, Rejection> {
     nothing_booked(case)?;
-    if let Some(hold) = case.inventory.hold_of(case.principal.user) {
+    if let Some(hold) = case.hold() {
         return match quantity {
             Some(quantity) if quantity != hold.quantity => Err(Rejection::HasHold { hold }),
             _ => confirm::open_hold(case, &hold),
@@ -60,7 +60,7 @@ pub(super) const fn new_booking(
 
 /// One booking or waiting entry per person.
 pub(super) fn nothing_booked(case: &Case<'_>) -> Result<(), Rejection> {
-    match case.inventory.booking_of(case.principal.user) {
+    match case.booking() {
         Some(booking) => {
             Err(Rejection::AlreadyBooked { existing: case.inventory.with_position(booking) })
         }

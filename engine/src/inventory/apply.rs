@@ -175,7 +175,7 @@ impl Inventory {
 
     /// A hold becomes a booking: an open one ends, an expired one is no longer remembered.
     fn take_hold(&mut self, hold: &HoldRef) {
-        if self.row_of(hold.user).is_some_and(|row| row.seq == hold.seq) {
+        if self.row_of(self.person(hold.user)).is_some_and(|row| row.seq == hold.seq) {
             let row = self.remove(hold.user, hold.seq);
             assert_eq!(row.state, State::Held, "only a hold can be confirmed");
         } else {
@@ -184,10 +184,11 @@ impl Inventory {
     }
 
     fn promote(&mut self, booking: &BookingRef, at: Timestamp) {
-        let head = self.waitlist.front().map(|(seq, _)| seq);
-        assert_eq!(head, Some(booking.seq), "first come, first served");
-        let place = self.place_of(booking.user, booking.seq);
+        let head = self.waitlist.front();
+        let (seq, place) = head.expect("who is promoted waits");
         let waiting = *self.rows.get(place);
+        assert_eq!(seq, booking.seq, "first come, first served");
+        assert_eq!(waiting.user, booking.user, "a booking stays with its person");
         let confirmed = Row { state: State::Confirmed, time: at, ..waiting };
         self.count_out(&waiting);
         *self.rows.get_mut(place) = confirmed;
@@ -232,6 +233,6 @@ impl Inventory {
     }
 
     pub(crate) fn has_row(&self, user: UserId) -> bool {
-        self.row_of(user).is_some()
+        self.row_of(self.person(user)).is_some()
     }
 }

@@ -1,1 +1,23 @@
-//! Map.
+//! The HTTP face of the actors: bookings, their lists, availability, and the door
+//! through which the catalog opens, changes and cancels events.
+//!
+//! ```text
+//! service    Service::new(options, parts), router(), internal_router()
+//! routes     every route on one screen; a file per resource below
+//! read       what lists need besides rows: positions, events, ticket codes
+//! error      failures of actors and stores as Problems
+//! ticket     the code that an owner shows at the door
+//! ```
+//!
+//! Deliberately not here: rules (engine), durability (actors), descriptions of events
+//! (catalog). Booking a place never asks the catalog.
+
+mod error;
+mod options;
+mod read;
+mod routes;
+mod service;
+mod ticket;
+
+pub use options::Options;
+pub use service::{Parts, Service};

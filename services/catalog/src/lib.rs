@@ -1,1 +1,39 @@
-//! Map.
+//! The catalog: what events say of themselves.
+//!
+//! ```text
+//! service        Service::new(options, parts), router(), internal_router(), run(shutdown)
+//! routes         every route on one screen; a file per resource below
+//! changes        every change is one command to the event's actor
+//! keys           kept answers, so that a repeated key is told the same
+//! draft          a body to create an event, checked
+//! edit           a body to change an event, checked against what it is now
+//! fields         the fields that both have, and their bounds
+//! times          times as people write them
+//! words          the descriptive fields as they travel through the history
+//! projection     the document from the facts, at once and from the bus
+//! availability   live counts in one batched call
+//! render         an event as it is shown
+//! ```
+//!
+//! The documents are a projection of the events' facts: nothing is stored here that did
+//! not go through an event's actor first, so there is no second source of truth.
+//!
+//! Deliberately not here: rules (engine), actors, bookings.
+
+mod availability;
+mod changes;
+mod draft;
+mod edit;
+mod error;
+mod fields;
+mod keys;
+mod options;
+mod projection;
+mod render;
+mod routes;
+mod service;
+mod times;
+mod words;
+
+pub use options::Options;
+pub use service::{Parts, Service};

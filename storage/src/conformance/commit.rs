@@ -1,5 +1,6 @@
 //! [`crate::CommitStore`]: claims, commits, loads, validations, snapshots, look-ups.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use engine::{EventId, Seq};
@@ -38,6 +39,16 @@ pub async fn claim(stores: &Stores, event: EventId) -> Epoch {
         Ok(Claim::Won(epoch)) => epoch,
         other => panic!("the claim was not won: {other:?}"),
     }
+}
+
+/// Claim the partitions that some owners' events belong to.
+async fn claim_all(stores: &Stores, owners: &[Owner]) -> BTreeMap<PartitionId, Epoch> {
+    let homes = owners.iter().map(|owner| (stores.commit.partition_of(owner.event), owner.event));
+    let mut epochs = BTreeMap::new();
+    for (partition, event) in homes.collect::<BTreeMap<_, _>>() {
+        epochs.insert(partition, claim(stores, event).await);
+    }
+    epochs
 }
 
 /// Commit a batch that must be applied.
@@ -202,12 +213,9 @@ async fn malformed_batches_are_invalid(stores: &Stores) {
 async fn a_refused_batch_leaves_its_neighbours_alone(stores: &Stores) {
     let mut owners: Vec<Owner> = (0..24).map(Owner::new).collect();
     let mut batches = Vec::new();
-    let mut epochs = std::collections::BTreeMap::new();
+    let epochs = claim_all(stores, &owners).await;
     for owner in &mut owners {
         let partition = stores.commit.partition_of(owner.event);
-        if !epochs.contains_key(&partition) {
-            epochs.insert(partition, claim(stores, owner.event).await);
-        }
         batches.push(owner.batch(epochs[&partition], 2));
     }
     for (n, batch) in batches.iter_mut().enumerate() {
@@ -403,12 +411,9 @@ async fn headers_tell_without_loading(stores: &Stores) {
 
 async fn deadlines_are_found(stores: &Stores) {
     let mut owners: Vec<Owner> = (0..5).map(Owner::new).collect();
-    let mut epochs = std::collections::BTreeMap::new();
+    let epochs = claim_all(stores, &owners).await;
     for (owner, deadline) in owners.iter_mut().zip([Some(30), None, Some(10), Some(20), Some(40)]) {
         let partition = stores.commit.partition_of(owner.event);
-        if !epochs.contains_key(&partition) {
-            epochs.insert(partition, claim(stores, owner.event).await);
-        }
         let mut batch = owner.batch(epochs[&partition], 1);
         batch.summary.next_deadline = deadline.map(at);
         apply(stores, owner, batch).await;

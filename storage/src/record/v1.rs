@@ -21,7 +21,7 @@ use super::bytes::{Damage, Reader, put_signed, put_varint};
 
 mod events;
 mod replies;
-mod snapshots;
+pub(super) mod snapshot;
 
 /// The first byte of a blob of this version.
 pub const VERSION: u8 = 1;
@@ -197,16 +197,6 @@ fn following_reply(event: &BookingEvent, seq: Seq, at: Timestamp) -> Option<Repl
         }
         BookingEvent::BookingPromoted { .. } | BookingEvent::HoldEnded { .. } => None,
     }
-}
-
-/// A snapshot without its version byte.
-pub(super) fn encode_snapshot(out: &mut Vec<u8>, snapshot: &engine::Snapshot) {
-    snapshots::put(out, snapshot);
-}
-
-/// The snapshot after the version byte.
-pub(super) fn decode_snapshot(reader: &mut Reader<'_>) -> Result<engine::Snapshot, Damage> {
-    snapshots::take(reader)
 }
 
 /// The entries after the version byte.

@@ -147,21 +147,21 @@ fn put_who(out: &mut Vec<u8>, kind: u8, user: UserId, quantity: Seats) {
     put_varint(out, u64::from(quantity.get()));
 }
 
-fn take_seats(r: &mut Reader<'_>) -> Result<Seats, Damage> {
+pub(super) fn take_seats(r: &mut Reader<'_>) -> Result<Seats, Damage> {
     Seats::new(r.varint_u32()?).ok_or(Damage("has zero places where there must be some"))
 }
 
 /// Times lie near that of their decision; the difference wraps so that every pair of
 /// times has one.
-pub(super) fn put_time(out: &mut Vec<u8>, time: Timestamp, at: Timestamp) {
+fn put_time(out: &mut Vec<u8>, time: Timestamp, at: Timestamp) {
     put_signed(out, time.millis().wrapping_sub(at.millis()));
 }
 
-pub(super) fn take_time(r: &mut Reader<'_>, at: Timestamp) -> Result<Timestamp, Damage> {
+fn take_time(r: &mut Reader<'_>, at: Timestamp) -> Result<Timestamp, Damage> {
     Ok(Timestamp::from_millis(at.millis().wrapping_add(r.signed()?)))
 }
 
-pub(super) fn put_ref(out: &mut Vec<u8>, own: Seq, at: Timestamp, parts: (Seq, Timestamp, UserId, Seats)) {
+fn put_ref(out: &mut Vec<u8>, own: Seq, at: Timestamp, parts: (Seq, Timestamp, UserId, Seats)) {
     let (seq, made_at, user, quantity) = parts;
     put_varint(out, own.0.wrapping_sub(seq.0));
     put_time(out, made_at, at);
@@ -169,7 +169,7 @@ pub(super) fn put_ref(out: &mut Vec<u8>, own: Seq, at: Timestamp, parts: (Seq, T
     put_varint(out, u64::from(quantity.get()));
 }
 
-pub(super) fn take_ref(
+fn take_ref(
     r: &mut Reader<'_>,
     own: Seq,
     at: Timestamp,
@@ -187,11 +187,11 @@ fn take_booking(r: &mut Reader<'_>, own: Seq, at: Timestamp) -> Result<BookingRe
     Ok(BookingRef { seq, made_at, user, quantity })
 }
 
-pub(super) fn put_hold(out: &mut Vec<u8>, h: &HoldRef, own: Seq, at: Timestamp) {
+fn put_hold(out: &mut Vec<u8>, h: &HoldRef, own: Seq, at: Timestamp) {
     put_ref(out, own, at, (h.seq, h.made_at, h.user, h.quantity));
 }
 
-pub(super) fn take_hold(r: &mut Reader<'_>, own: Seq, at: Timestamp) -> Result<HoldRef, Damage> {
+fn take_hold(r: &mut Reader<'_>, own: Seq, at: Timestamp) -> Result<HoldRef, Damage> {
     let (seq, made_at, user, quantity) = take_ref(r, own, at)?;
     Ok(HoldRef { seq, made_at, user, quantity })
 }

@@ -1,0 +1,4 @@
+//! Tests of the `adapter-sqlite` crate.
+
+mod conformance;
+mod folder;

@@ -1,0 +1,192 @@
+//! Requests and answers of the auth service.
+
+use engine::UserId;
+use serde::Serialize;
+
+use crate::fields::{Fields, FromFields};
+use crate::identity::Role;
+use crate::wire::{Id, Time};
+
+/// Length of a user name, in characters.
+pub const USERNAME_CHARS: std::ops::RangeInclusive<usize> = 3..=50;
+
+/// Length of an e-mail address, in characters; what SMTP can carry.
+pub const EMAIL_CHARS: std::ops::RangeInclusive<usize> = 3..=254;
+
+/// Length of a full name, in characters.
+pub const FULL_NAME_CHARS: std::ops::RangeInclusive<usize> = 1..=200;
+
+/// Length of a password, in characters.
+pub const PASSWORD_CHARS: std::ops::RangeInclusive<usize> = 8..=128;
+
+/// The longest part of an address before its `@`, in bytes.
+const LOCAL_PART_BYTES: usize = 64;
+
+/// The longest label of a domain, in bytes.
+const LABEL_BYTES: usize = 63;
+
+/// `POST /auth/register`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Register {
+    /// The name to log in with.
+    pub username: String,
+    /// The address; logs in as well.
+    pub email: String,
+    /// The password, exactly as typed.
+    pub password: String,
+    /// The name to show.
+    pub full_name: Option<String>,
+}
+
+impl FromFields for Register {
+    fn from_fields(fields: &mut Fields) -> Self {
+        let username = fields.string("username", USERNAME_CHARS);
+        if USERNAME_CHARS.contains(&username.chars().count()) && !is_username(&username) {
+            let detail = "must begin with a letter or digit and have only letters of the Latin \
+                          alphabet, digits, dots, hyphens and underscores";
+            fields.error("username", detail);
+        }
+        let email = fields.string("email", EMAIL_CHARS);
+        if EMAIL_CHARS.contains(&email.chars().count()) && !is_email(&email) {
+            fields.error("email", "must be an e-mail address");
+        }
+        let password = fields.secret("password", PASSWORD_CHARS);
+        let full_name = fields.optional_string("full_name", FULL_NAME_CHARS);
+        Self { username, email, password, full_name }
+    }
+}
+
+/// Whether this can be a user name, its length aside. It never has an `@`, so it is
+/// never another person's address.
+fn is_username(text: &str) -> bool {
+    text.as_bytes().first().is_some_and(u8::is_ascii_alphanumeric)
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
+}
+
+/// Whether this has the form of an address. Whether somebody reads what is sent there
+/// only a message can show.
+fn is_email(text: &str) -> bool {
+    let Some((local, domain)) = text.split_once('@') else { return false };
+    let plain = |c: char| c.is_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(c);
+    let local_fits = local.len() <= LOCAL_PART_BYTES
+        && local.split('.').all(|atom| !atom.is_empty() && atom.chars().all(plain));
+    let label_fits = |label: &str| {
+        (1..=LABEL_BYTES).contains(&label.len())
+            && label.chars().all(|c| c.is_alphanumeric() || c == '-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    local_fits && domain.contains('.') && domain.split('.').all(label_fits)
+}
+
+/// An account as its owner sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Profile {
+    /// The account's id.
+    pub id: Id,
+    /// The name to log in with.
+    pub username: String,
+    /// The address.
+    pub email: String,
+    /// The name to show.
+    pub full_name: Option<String>,
+    /// What the account may do.
+    pub role: Role,
+    /// Whether it may log in.
+    pub is_active: bool,
+    /// When it was registered.
+    pub created_at: Time,
+}
+
+impl Profile {
+    /// Whose profile it is.
+    #[must_use]
+    pub fn user(&self) -> UserId {
+        UserId::from(self.id)
+    }
+}
+
+/// The answer of `GET /auth/validate`: the profile twice, as clients of the first
+/// version read it either way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Validated {
+    /// Always true: whoever is not valid gets a 401.
+    pub valid: bool,
+    /// The profile itself.
+    #[serde(flatten)]
+    pub profile: Profile,
+    /// The profile once more.
+    pub user: Profile,
+}
+
+/// The answer of `POST /auth/login`.
+#[derive(Clone, PartialEq, Eq, Serialize)]
+pub struct Token {
+    /// To be sent as `Authorization: Bearer …`.
+    pub access_token: String,
+    /// Always `bearer`.
+    pub token_type: &'static str,
+    /// For how many seconds it is good.
+    pub expires_in: i64,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn user_names_are_plain() {
+        for good in ["bob", "alice.b", "user_1", "7-of-9", "A".repeat(50).as_str()] {
+            assert!(is_username(good), "{good}");
+        }
+        for bad in ["", "_bob", "bob smith", "bob@example.org", "böb", "bob\n", "bob/.."] {
+            assert!(!is_username(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn addresses_have_their_form() {
+        for good in ["a@b.co", "first.last+tag@mail.example.org", "o'neil@xn--bcher-kva.example"] {
+            assert!(is_email(good), "{good}");
+        }
+        for bad in [
+            "",
+            "a",
+            "@b.co",
+            "a@",
+            "a@b",
+            "a@@b.co",
+            "a b@c.de",
+            ".a@b.co",
+            "a..b@c.de",
+            "a@b..co",
+            "a@-b.co",
+            "a@b-.co",
+            "a@b.co\r\nbcc: x@y.zz",
+            "<a@b.co>",
+            "\"a\"@b.co",
+        ] {
+            assert!(!is_email(bad), "{bad}");
+        }
+        assert!(!is_email(&format!("{}@b.co", "a".repeat(65))));
+    }
+
+    #[test]
+    fn all_mistakes_are_named_at_once() {
+        let body = json!({
+            "username": "a b", "email": "nowhere", "password": "short", "full_name": "", "admin": 1
+        });
+        let Err(problem) = Fields::read::<Register>(body) else { panic!("must be refused") };
+        let fields: Vec<_> = problem.errors().iter().map(|error| &*error.field).collect();
+        assert_eq!(fields, ["username", "email", "password", "full_name", "admin"]);
+    }
+
+    #[test]
+    fn a_password_is_taken_as_typed() {
+        let body = json!({"username": " bob ", "email": "b@c.de", "password": "  spaces  "});
+        let Ok(register) = Fields::read::<Register>(body) else { panic!("must be read") };
+        assert_eq!((&*register.username, &*register.password), ("bob", "  spaces  "));
+    }
+}

@@ -1,0 +1,148 @@
+//! How one face calls another: always as an HTTP service, never past it.
+
+use std::sync::{Arc, OnceLock};
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use http::{Request, Response, StatusCode};
+use tower::ServiceExt;
+
+use crate::problem::{ErrorCode, Problem};
+
+/// Most bytes of an internal answer.
+pub const ANSWER_BYTES: usize = 16 * 1024 * 1024;
+
+/// A call to another face that got no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UpstreamError {
+    /// It has not been started yet; it was not called.
+    #[error("the upstream is not there yet")]
+    NotReady,
+    /// Its answer broke off or is larger than [`ANSWER_BYTES`]: whether the call was
+    /// done is unknown.
+    #[error("the upstream's answer could not be read: {0}")]
+    BrokenAnswer(String),
+}
+
+impl UpstreamError {
+    /// The problem that a client is told of; the cause is logged.
+    #[must_use]
+    pub fn into_problem(self) -> Problem {
+        match self {
+            Self::NotReady => Problem::unavailable(&self),
+            Self::BrokenAnswer(_) => {
+                tracing::warn!(cause = %self, "upstream failed");
+                Problem::new(
+                    ErrorCode::OutcomeUnknown,
+                    "It may or may not have happened. Repeat with the same Idempotency-Key.",
+                )
+                .retry_after(1)
+            }
+        }
+    }
+}
+
+/// Another face. Cheap to clone.
+#[derive(Clone)]
+pub enum Upstream {
+    /// In the same process: its router, called without a socket.
+    Local(LateRouter),
+}
+
+/// A router that is put in place after others have got hold of it: booking and catalog
+/// call each other, so one of them exists before the other.
+#[derive(Clone, Default)]
+pub struct LateRouter(Arc<OnceLock<Router>>);
+
+impl LateRouter {
+    /// An empty place for a router.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Put the router in place; returns `false`, and changes nothing, if one is there.
+    pub fn bind(&self, router: Router) -> bool {
+        self.0.set(router).is_ok()
+    }
+}
+
+impl From<Router> for Upstream {
+    fn from(router: Router) -> Self {
+        Self::Local(LateRouter(Arc::new(OnceLock::from(router))))
+    }
+}
+
+impl Upstream {
+    /// Send a request and wait for the answer's head.
+    ///
+    /// # Errors
+    /// When there is nobody to answer.
+    pub async fn call(&self, request: Request<Body>) -> Result<Response<Body>, UpstreamError> {
+        match self {
+            Self::Local(place) => {
+                let router = place.0.get().ok_or(UpstreamError::NotReady)?.clone();
+                match router.oneshot(request).await {
+                    Ok(response) => Ok(response),
+                    Err(never) => match never {},
+                }
+            }
+        }
+    }
+
+    /// Send a request and wait for the whole answer.
+    ///
+    /// # Errors
+    /// When there is nobody to answer, or the answer breaks off.
+    pub async fn ask(&self, request: Request<Body>) -> Result<Answer, UpstreamError> {
+        let (parts, body) = self.call(request).await?.into_parts();
+        let body = axum::body::to_bytes(body, ANSWER_BYTES)
+            .await
+            .map_err(|error| UpstreamError::BrokenAnswer(error.to_string()))?;
+        Ok(Answer { status: parts.status, headers: parts.headers, body })
+    }
+}
+
+/// A whole answer.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its headers.
+    pub headers: http::HeaderMap,
+    /// Its body.
+    pub body: Bytes,
+}
+
+impl Answer {
+    /// The answer as a response again, e.g. a Problem that is passed on as it came.
+    #[must_use]
+    pub fn into_response(self) -> Response<Body> {
+        let mut response = Response::new(Body::from(self.body));
+        *response.status_mut() = self.status;
+        *response.headers_mut() = self.headers;
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+
+    use super::*;
+
+    fn request() -> Request<Body> {
+        Request::get("/").body(Body::empty()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_router_may_come_late() {
+        let place = LateRouter::new();
+        let upstream = Upstream::Local(place.clone());
+        assert_eq!(upstream.call(request()).await.unwrap_err(), UpstreamError::NotReady);
+        assert!(place.bind(Router::new().route("/", get(|| async { "first" }))));
+        assert!(!place.bind(Router::new()));
+        let answer = upstream.ask(request()).await.unwrap();
+        assert_eq!((answer.status, &answer.body[..]), (StatusCode::OK, &b"first"[..]));
+    }
+}

@@ -1,0 +1,193 @@
+//! Closed-loop load: each connection sends its next request when it has its answer. For
+//! peak throughput only; a closed loop says nothing about latency.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use tokio::runtime::{Builder, Runtime};
+
+use crate::http::{Connection, write_request};
+
+/// Longest time that one run may take.
+const RUN_LIMIT: Duration = Duration::from_secs(120);
+
+/// Most connections of a run.
+const MOST_CONNECTIONS: usize = 1_024;
+
+/// Most bytes of a wrong answer that are shown.
+const SHOWN_BYTES: usize = 300;
+
+/// What one run sends, and what it expects.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The method and path of every request.
+    pub method: &'static str,
+    /// See `method`.
+    pub path: String,
+    /// The body of every request; empty for none.
+    pub body: String,
+    /// The token of each request, in order; there are as many requests as tokens.
+    pub tokens: Arc<Vec<String>>,
+    /// The status that every answer must have.
+    pub status: u16,
+    /// What every answer's body must contain.
+    pub contains: &'static str,
+}
+
+/// One run's throughput.
+#[derive(Clone, Copy, Debug)]
+pub struct Run {
+    /// How many requests were answered, all of them rightly.
+    pub requests: usize,
+    /// From the first request to the last answer.
+    pub took: Duration,
+}
+
+impl Run {
+    /// Requests per second.
+    #[must_use]
+    pub fn rate(&self) -> f64 {
+        self.requests as f64 / self.took.as_secs_f64()
+    }
+}
+
+/// The load generator. One thread: on two cores a second one would only take time from
+/// the server.
+#[derive(Debug)]
+pub struct Generator {
+    runtime: Runtime,
+}
+
+impl Generator {
+    /// A generator.
+    ///
+    /// # Errors
+    /// When the system gives no event queue.
+    pub fn new() -> Result<Self> {
+        let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
+        Ok(Self { runtime })
+    }
+
+    /// Sends all requests of `plan` over `connections` connections.
+    ///
+    /// # Errors
+    /// At the first answer that isn't as planned; when a connection breaks; after two
+    /// minutes.
+    pub fn run(&self, addr: SocketAddr, connections: usize, plan: Plan) -> Result<Run> {
+        ensure!((1..=MOST_CONNECTIONS).contains(&connections), "{connections} connections");
+        ensure!(!plan.tokens.is_empty(), "a run without requests");
+        self.runtime.block_on(async {
+            let run = drive(addr, connections, Arc::new(plan));
+            tokio::time::timeout(RUN_LIMIT, run)
+                .await
+                .with_context(|| format!("a run took longer than {} s", RUN_LIMIT.as_secs()))?
+        })
+    }
+
+    /// One request over a connection of its own; its answer's status and body.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub fn ask(
+        &self,
+        addr: SocketAddr,
+        method: &str,
+        path: &str,
+        token: &str,
+        body: &str,
+    ) -> Result<(u16, serde_json::Value)> {
+        self.runtime.block_on(async {
+            let exchange = async {
+                let mut connection = Connection::open(addr).await?;
+                write_request(&mut connection.out, method, path, token, body);
+                let answer = connection.exchange().await?;
+                let value = serde_json::from_slice(answer.body).unwrap_or_default();
+                anyhow::Ok((answer.status, value))
+            };
+            tokio::time::timeout(RUN_LIMIT, exchange)
+                .await
+                .context("no answer")?
+                .with_context(|| format!("{method} {path}"))
+        })
+    }
+}
+
+async fn drive(addr: SocketAddr, connections: usize, plan: Arc<Plan>) -> Result<Run> {
+    // All connections stand before the first request, so that none is measured.
+    let mut open = Vec::with_capacity(connections);
+    for _ in 0..connections {
+        open.push(Connection::open(addr).await.context("cannot connect")?);
+    }
+    let next = Arc::new(AtomicUsize::new(0));
+    let started = Instant::now();
+    let tasks: Vec<_> = open
+        .into_iter()
+        .map(|connection| tokio::spawn(work(connection, Arc::clone(&next), Arc::clone(&plan))))
+        .collect();
+    let mut requests = 0;
+    for task in tasks {
+        requests += task.await??;
+    }
+    let took = started.elapsed();
+    ensure!(requests == plan.tokens.len(), "{requests} answers to {}", plan.tokens.len());
+    Ok(Run { requests, took })
+}
+
+/// Sends one request after the other until there are no more; returns how many.
+async fn work(
+    mut connection: Connection,
+    next: Arc<AtomicUsize>,
+    plan: Arc<Plan>,
+) -> Result<usize> {
+    let mut done = 0;
+    loop {
+        let Some(token) = plan.tokens.get(next.fetch_add(1, Ordering::Relaxed)) else {
+            return Ok(done);
+        };
+        write_request(&mut connection.out, plan.method, &plan.path, token, &plan.body);
+        let answer = connection.exchange().await.context("a connection broke")?;
+        if answer.status != plan.status || !contains(answer.body, plan.contains.as_bytes()) {
+            let shown = &answer.body[..answer.body.len().min(SHOWN_BYTES)];
+            bail!(
+                "{} {}: expected {} with {:?}, got {}: {}",
+                plan.method,
+                plan.path,
+                plan.status,
+                plan.contains,
+                answer.status,
+                String::from_utf8_lossy(shown)
+            );
+        }
+        done += 1;
+    }
+}
+
+/// Whether `part` occurs in `whole`.
+fn contains(whole: &[u8], part: &[u8]) -> bool {
+    let Some(first) = part.first() else { return true };
+    let mut rest = whole;
+    while let Some(at) = rest.iter().position(|byte| byte == first) {
+        if rest[at..].starts_with(part) {
+            return true;
+        }
+        rest = &rest[at + 1..];
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_is_found_wherever_it_is() {
+        for (whole, part, there) in
+            [("abc", "c", true), ("aab", "ab", true), ("abc", "d", false), ("", "", true)]
+        {
+            assert_eq!(contains(whole.as_bytes(), part.as_bytes()), there, "{whole} {part}");
+        }
+    }
+}

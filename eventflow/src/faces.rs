@@ -1,0 +1,81 @@
+//! The services and the gateway in front of them, each reached as HTTP without a socket.
+
+use std::sync::Arc;
+
+use actors::System;
+use api::upstream::LateRouter;
+use api::{Upstream, Verifier};
+use gateway::{Gateway, Readiness, Upstreams};
+use storage::Stores;
+
+use crate::clock::{ProcessClock, SystemEntropy};
+use crate::config::Config;
+use crate::keys::Keys;
+
+/// What the world meets.
+pub(crate) struct Faces {
+    pub(crate) gateway: Gateway,
+    pub(crate) readiness: Readiness,
+    /// Follows the bus while it runs.
+    pub(crate) catalog: catalog::Service,
+}
+
+impl Faces {
+    pub(crate) fn new(
+        config: &Config,
+        stores: &Stores,
+        system: &System,
+        keys: Keys,
+        clock: &Arc<ProcessClock>,
+        entropy: &Arc<SystemEntropy>,
+    ) -> Result<Self, auth::Error> {
+        let verifier = Arc::new(Verifier::new(&[keys.issuer.public_key()], clock.clone()));
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let auth = auth::Service::new(
+            &config.auth.options(cores),
+            auth::Parts {
+                accounts: Arc::clone(&stores.accounts),
+                issuer: Arc::new(keys.issuer),
+                verifier: Arc::clone(&verifier),
+                clock: clock.clone(),
+                entropy: entropy.clone(),
+            },
+        )?;
+        // Booking and catalog ask each other, so one of them first gets the place where
+        // the other's router will be.
+        let catalog_internal = LateRouter::new();
+        let booking = booking::Service::new(
+            config.booking.options(),
+            booking::Parts {
+                box_office: system.box_office(),
+                fresh_views: system.fresh_views(),
+                catalog: Upstream::Local(catalog_internal.clone()),
+                verifier: Arc::clone(&verifier),
+                entropy: entropy.clone(),
+                ticket_secret: keys.ticket_secret,
+            },
+        );
+        let catalog = catalog::Service::new(
+            config.catalog.options(),
+            catalog::Parts {
+                store: Arc::clone(&stores.catalog),
+                bus: Arc::clone(&stores.bus),
+                booking: booking.internal_router().into(),
+                verifier,
+                clock: clock.clone(),
+                entropy: entropy.clone(),
+            },
+        );
+        let first = catalog_internal.bind(catalog.internal_router());
+        debug_assert!(first, "nobody else has this place");
+        let upstreams = Upstreams {
+            auth: auth.router().into(),
+            booking: booking.router().into(),
+            catalog: catalog.router().into(),
+        };
+        let readiness = Readiness::default();
+        let gateway =
+            Gateway::new(config.gateway.options(), upstreams, readiness.clone(), &**entropy);
+        Ok(Self { gateway, readiness, catalog })
+    }
+}

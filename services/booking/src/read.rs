@@ -1,0 +1,168 @@
+//! What lists need besides rows: places in the queue from the actors, the events from
+//! the catalog, ticket codes for owners.
+
+use std::collections::HashMap;
+
+use actors::POSITIONS;
+use api::Problem;
+use api::booking::{BookingBody, EventSummary, ListedBooking, StatusBody};
+use api::catalog::Standing;
+use api::internal::{IdsCall, SUMMARIES, SummaryBody, available};
+use api::wire::{Id, Time};
+use axum::body::Body;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{Request, StatusCode};
+use engine::{BookingStatus, EventId, Phase, Seq, UserId};
+use storage::{BookingRow, Header};
+use tokio::time::timeout_at;
+
+use crate::error::of_storage;
+use crate::service::Service;
+
+/// A row as its reader sees it: the ticket code is its owner's alone.
+pub(crate) fn body_of_row(service: &Service, row: &BookingRow, reader: UserId) -> BookingBody {
+    let id = Id::from(row.id);
+    let shows_code = row.user == reader && row.status == BookingStatus::Confirmed;
+    BookingBody {
+        booking_id: id,
+        id,
+        event_id: Id::from(row.event),
+        user_id: Id::from(row.user),
+        status: StatusBody::from(row.status),
+        quantity: row.quantity.get(),
+        created_at: Time(row.made_at),
+        updated_at: Time(row.changed_at),
+        waitlist_position: None,
+        seq: row.seq.0,
+        ticket_code: shows_code.then(|| service.tickets().code(row.id)),
+    }
+}
+
+/// Rows as their reader sees them, with places in the queue. A list goes on without
+/// those places when an actor cannot tell them in time.
+pub(crate) async fn bodies(
+    service: &Service,
+    rows: &[BookingRow],
+    reader: UserId,
+) -> Vec<BookingBody> {
+    let mut bodies: Vec<_> = rows.iter().map(|row| body_of_row(service, row, reader)).collect();
+    let mut waiting: HashMap<EventId, Vec<(usize, Seq)>> = HashMap::new();
+    for (index, row) in rows.iter().enumerate() {
+        if row.status == BookingStatus::Waitlisted {
+            waiting.entry(row.event).or_default().push((index, row.seq));
+        }
+    }
+    let deadline = service.deadline();
+    for (event, entries) in waiting {
+        // A page has fewer rows than one call may ask for.
+        debug_assert!(entries.len() <= POSITIONS);
+        let seqs = entries.iter().map(|(_, seq)| *seq).collect();
+        match service.box_office().positions(event, seqs, deadline).await {
+            Ok(positions) => {
+                for ((index, _), position) in entries.into_iter().zip(positions) {
+                    bodies[index].waitlist_position = position;
+                }
+            }
+            Err(error) => tracing::warn!(%event, %error, "no places in the queue for a list"),
+        }
+    }
+    bodies
+}
+
+/// Bookings with their events, from the catalog in one call; with `null` when it is
+/// down, because a person's bookings must be seen all the same.
+pub(crate) async fn with_events(
+    service: &Service,
+    rows: &[BookingRow],
+    bodies: Vec<BookingBody>,
+) -> Vec<ListedBooking> {
+    let mut events: Vec<EventId> = rows.iter().map(|row| row.event).collect();
+    events.sort_unstable();
+    events.dedup();
+    let summaries = match summaries(service, &events).await {
+        Ok(summaries) => summaries,
+        Err(cause) => {
+            tracing::warn!(%cause, "a list of bookings goes on without its events");
+            HashMap::new()
+        }
+    };
+    bodies
+        .into_iter()
+        .map(|booking| {
+            let event = summaries.get(&booking.event_id).cloned();
+            ListedBooking { booking, event }
+        })
+        .collect()
+}
+
+async fn summaries(
+    service: &Service,
+    events: &[EventId],
+) -> Result<HashMap<Id, EventSummary>, String> {
+    if events.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let ids = events.iter().copied().map(Id::from).collect();
+    let body = serde_json::to_vec(&IdsCall { ids }).map_err(|error| error.to_string())?;
+    let request = Request::post(SUMMARIES)
+        .header(CONTENT_TYPE, "application/json")
+        .body(Body::from(body))
+        .map_err(|error| error.to_string())?;
+    let answer = timeout_at(service.deadline(), service.catalog().ask(request))
+        .await
+        .map_err(|_| "the catalog took too long".to_owned())?
+        .map_err(|error| error.to_string())?;
+    if answer.status != StatusCode::OK {
+        return Err(format!("the catalog answered {}", answer.status));
+    }
+    let found: Vec<Option<SummaryBody>> =
+        serde_json::from_slice(&answer.body).map_err(|error| error.to_string())?;
+    let headers = headers(service, events).await.map_err(|problem| problem.detail().to_owned())?;
+    let now = service.box_office().now();
+    Ok(found
+        .into_iter()
+        .flatten()
+        .map(|summary| {
+            let header = headers.get(&EventId::from(summary.id));
+            (summary.id, summary_with_status(summary, header, now))
+        })
+        .collect())
+}
+
+async fn headers(
+    service: &Service,
+    events: &[EventId],
+) -> Result<HashMap<EventId, Header>, Problem> {
+    let headers = service.box_office().headers(events.to_vec()).await;
+    let headers = headers.map_err(|error| of_storage(&error))?;
+    Ok(headers.into_iter().flatten().map(|header| (header.event, header)).collect())
+}
+
+fn summary_with_status(
+    summary: SummaryBody,
+    header: Option<&Header>,
+    now: engine::Timestamp,
+) -> EventSummary {
+    let places = header.map(|header| &header.summary);
+    let standing = Standing {
+        opens_at: summary.opens_at.0,
+        closes_at: summary.closes_at.0,
+        ends_at: summary.end_time.0,
+        is_active: summary.is_active,
+        // The header knows first: it is written in the commit itself.
+        cancelled: summary.deleted || places.is_some_and(|s| s.phase == Phase::Cancelled),
+        available: places.map_or(0, |s| {
+            available(s.capacity, s.counts.booked, s.counts.held, s.counts.waitlist_entries)
+        }),
+    };
+    EventSummary {
+        status: standing.status(now),
+        id: summary.id,
+        title: summary.title,
+        start_time: summary.start_time,
+        end_time: summary.end_time,
+        timezone: summary.timezone,
+        location: summary.location,
+        price: summary.price,
+    }
+}

@@ -1,0 +1,107 @@
+//! The service: what the routes share.
+
+use std::sync::Arc;
+
+use actors::{BoxOffice, FreshViews, Receipt, Request};
+use api::{Caller, Entropy, Problem, Upstream, Verifier};
+use axum::Router;
+use axum::extract::FromRef;
+use engine::{Command, EventId, Key};
+use tokio::time::Instant;
+
+use crate::error::of_submit;
+use crate::options::{DEADLINE_MAX, Options};
+use crate::routes;
+use crate::ticket::TicketCodes;
+
+/// What the service is made of.
+pub struct Parts {
+    /// Where commands are handed in.
+    pub box_office: BoxOffice,
+    /// Lists that miss nothing that was answered.
+    pub fresh_views: FreshViews,
+    /// The catalog's internal routes, for the events in lists.
+    pub catalog: Upstream,
+    /// Checks tokens.
+    pub verifier: Arc<Verifier>,
+    /// Makes the keys that clients do not send.
+    pub entropy: Arc<dyn Entropy>,
+    /// What ticket codes are computed with. It must be the same at every start.
+    pub ticket_secret: [u8; 32],
+}
+
+/// The booking service. Cheap to clone.
+#[derive(Clone)]
+pub struct Service(Arc<Inner>);
+
+struct Inner {
+    options: Options,
+    parts: Parts,
+    tickets: TicketCodes,
+}
+
+impl Service {
+    /// A service over a running actor system.
+    #[must_use]
+    pub fn new(options: Options, parts: Parts) -> Self {
+        let tickets = TicketCodes::new(&parts.ticket_secret);
+        Self(Arc::new(Inner { options, parts, tickets }))
+    }
+
+    /// The public routes.
+    pub fn router(&self) -> Router {
+        routes::public(self.clone())
+    }
+
+    /// The routes for the catalog, never to be reachable from outside.
+    pub fn internal_router(&self) -> Router {
+        routes::internal(self.clone())
+    }
+
+    pub(crate) fn box_office(&self) -> &BoxOffice {
+        &self.0.parts.box_office
+    }
+
+    pub(crate) fn fresh_views(&self) -> &FreshViews {
+        &self.0.parts.fresh_views
+    }
+
+    pub(crate) fn catalog(&self) -> &Upstream {
+        &self.0.parts.catalog
+    }
+
+    pub(crate) fn tickets(&self) -> &TicketCodes {
+        &self.0.tickets
+    }
+
+    /// When a request that begins now is given up.
+    pub(crate) fn deadline(&self) -> Instant {
+        Instant::now() + self.0.options.deadline.min(DEADLINE_MAX)
+    }
+
+    /// Hand in a command of a caller.
+    pub(crate) async fn submit(
+        &self,
+        caller: &Caller,
+        event: EventId,
+        key: Key,
+        command: Command,
+    ) -> Result<Receipt, Problem> {
+        let principal = caller.principal();
+        let request = Request { principal, key, command, deadline: self.deadline() };
+        let answer = self.box_office().submit(event, request).await;
+        answer.map_err(|error| of_submit(&error, event))
+    }
+}
+
+impl FromRef<Service> for Arc<Verifier> {
+    fn from_ref(service: &Service) -> Self {
+        Self::clone(&service.0.parts.verifier)
+    }
+}
+
+impl FromRef<Service> for Arc<dyn Entropy> {
+    fn from_ref(service: &Service) -> Self {
+        Self::clone(&service.0.parts.entropy)
+    }
+}

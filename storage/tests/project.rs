@@ -1,0 +1,62 @@
+//! What becomes of booking events in views and on the bus.
+
+use engine::{BookingId, BookingStatus, EventId, Seq};
+use storage::{BookingRow, Epoch, Era, ViewChange, project, record};
+
+use crate::samples::{FIRST, after, booking_ref, entries, seats, user};
+
+const EVENT: EventId = EventId([0xee; 16]);
+
+fn row(
+    n: u8,
+    made: (u64, i64),
+    quantity: u32,
+    status: BookingStatus,
+    last: (u64, i64),
+) -> ViewChange {
+    ViewChange::Put(BookingRow {
+        id: BookingId::compose(after(made.1), EVENT, Seq(made.0)),
+        event: EVENT,
+        user: user(n),
+        quantity: seats(quantity),
+        status,
+        seq: Seq(made.0),
+        made_at: after(made.1),
+        changed_at: after(last.1),
+        stamp: Seq(last.0),
+    })
+}
+
+#[test]
+fn bookings_become_rows() {
+    use BookingStatus::{Cancelled, Confirmed, Waitlisted};
+    let changes = project::view_changes(EVENT, &entries(), FIRST);
+    let expected = [
+        row(7, (1_000, 1_000), 2, Confirmed, (1_000, 1_000)),
+        row(5, (40, 40), 2, Confirmed, (1_002, 1_001)),
+        row(6, (41, 41), 2, Cancelled, (1_003, 1_001)),
+        row(8, (1_004, 1_004), 2, Waitlisted, (1_004, 1_004)),
+        row(7, (1_000, 1_000), 2, Cancelled, (1_005, 1_005)),
+        row(8, (1_004, 1_004), 2, Confirmed, (1_006, 1_005)),
+        row(4, (1_012, 1_021), 3, Confirmed, (1_012, 1_021)),
+        ViewChange::CancelAll { event: EVENT, stamp: Seq(1_014), at: after(1_025) },
+    ];
+    assert_eq!(changes, expected);
+    assert_eq!(booking_ref(5, 40).made_at, after(40), "as the samples have it");
+}
+
+#[test]
+fn changes_of_the_event_go_on_the_bus_without_keys() {
+    let messages = project::bus_messages(Era(2), Epoch(3), EVENT, &entries(), FIRST);
+    let told: Vec<_> = messages.iter().map(|message| (message.kind, message.seq.0)).collect();
+    assert_eq!(told, [("EventChanged", 1_001), ("EventOpened", 1_007), ("EventCancelled", 1_014)]);
+    let all: Vec<_> = entries().into_iter().flat_map(|entry| entry.events).collect();
+    for message in messages {
+        assert_eq!((message.era, message.epoch, message.event), (Era(2), Epoch(3), EVENT));
+        assert_eq!(record::first_seq(&message.body).expect("a record"), message.seq);
+        let body = record::decode(&message.body).expect("a record");
+        let [entry] = body.as_slice() else { panic!("one entry: {body:?}") };
+        assert_eq!(entry.answered, None, "the key stays at home");
+        assert_eq!(entry.events, [all[(message.seq.0 - FIRST.0) as usize].clone()]);
+    }
+}

@@ -1,0 +1,9 @@
+//! The routes, laid out like the URLs.
+
+mod auth;
+mod bookings;
+mod events;
+mod health;
+mod keys;
+mod tokens;
+mod users;

@@ -1,0 +1,6 @@
+//! `/bookings/…`
+
+mod cancel;
+mod create;
+mod lists;
+mod read;

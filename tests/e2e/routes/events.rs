@@ -1,0 +1,8 @@
+//! `/events/…`
+
+mod availability;
+mod bookings;
+mod change;
+mod create;
+mod delete;
+mod list;

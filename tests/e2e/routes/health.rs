@@ -1,0 +1,32 @@
+//! `/health`, `/livez`, `/readyz`, and what is not there.
+
+use harness::client::Ask;
+
+use crate::stage::{Stage, granted, problem};
+
+#[tokio::test]
+async fn a_running_server_is_healthy_and_ready() {
+    let mut stage = Stage::new().await;
+    for path in ["/health", "/livez", "/readyz"] {
+        let body = granted(stage.ask(Ask::get(path)).await, 200);
+        assert_eq!(body["status"], "ok", "{path}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_a_problem_too() {
+    let mut stage = Stage::new().await;
+    let internal = "/internal/events/0198c0de-0000-7000-8000-0123456789ab/open";
+    for path in ["/", "/no/such/path", "/event", "/Events", internal] {
+        problem(stage.ask(Ask::get(path)).await, 404, "not_found");
+    }
+    problem(stage.ask(Ask::post(internal)).await, 404, "not_found");
+}
+
+#[tokio::test]
+async fn every_answer_has_a_request_id() {
+    let mut stage = Stage::new().await;
+    let one = stage.ask(Ask::get("/health")).await.header("x-request-id").to_owned();
+    let two = stage.ask(Ask::get("/no/such/path")).await.header("x-request-id").to_owned();
+    assert!(!one.is_empty() && !two.is_empty() && one != two, "{one:?} {two:?}");
+}

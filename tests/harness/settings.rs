@@ -1,0 +1,37 @@
+//! What a test run may set from outside. The only place here that reads the environment.
+
+use std::path::PathBuf;
+
+/// Another binary than the one that cargo built beside the test.
+pub const BINARY: &str = "EVENTFLOW_TEST_BINARY";
+
+/// Another seed than the usual one.
+pub const SEED: &str = "EVENTFLOW_TEST_SEED";
+
+/// The seed of a run in which nobody asks for another one.
+const USUAL_SEED: u64 = 20_261_123;
+
+/// The binary named by [`BINARY`].
+#[must_use]
+pub fn binary() -> Option<PathBuf> {
+    variable(BINARY).map(PathBuf::from)
+}
+
+/// The seed named by [`SEED`], or the usual one.
+///
+/// # Panics
+/// When it is named and not a whole number.
+#[must_use]
+pub fn seed() -> u64 {
+    variable(SEED).map_or(USUAL_SEED, |text| {
+        text.parse().unwrap_or_else(|_| panic!("{SEED} must be a whole number, not {text:?}"))
+    })
+}
+
+fn variable(name: &str) -> Option<String> {
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "a test binary has no other door: cargo's own arguments belong to libtest"
+    )]
+    std::env::var(name).ok().filter(|text| !text.is_empty())
+}

@@ -1,0 +1,59 @@
+//! `cargo xtask bench`: builds the release binaries and lets `benches` measure.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+
+use crate::process::{Bound, cargo, root, shown, watch};
+
+/// What `benches` can measure against running servers.
+const FIGURES: [&str; 4] = ["hot-event", "start", "memory", "ceiling"];
+
+/// Longest time for a build or for one figure.
+const LIMIT: Duration = Duration::from_secs(40 * 60);
+
+/// Measures what `words` name; `false` if there is no such figure.
+pub(crate) fn run(words: &[&str]) -> Result<bool> {
+    match words {
+        ["all"] => {
+            engine()?;
+            figures(&FIGURES, &[])?;
+        }
+        ["engine"] => engine()?,
+        [figure, options @ ..] if FIGURES.contains(figure) => figures(&[figure], options)?,
+        _ => return Ok(false),
+    }
+    Ok(true)
+}
+
+/// Criterion: decisions without any IO.
+fn engine() -> Result<()> {
+    let mut command = cargo();
+    command.args(["bench", "--locked", "--package", "benches", "--bench", "engine"]);
+    follow(&mut command)
+}
+
+/// Figures of the release binary.
+fn figures(figures: &[&str], options: &[&str]) -> Result<()> {
+    let mut build = cargo();
+    // Both at once: features unify, and nothing is compiled twice.
+    build.args(["build", "--release", "--locked", "--bins"]);
+    build.args(["--package", "eventflow", "--package", "benches"]);
+    follow(&mut build)?;
+    for figure in figures {
+        let mut command = std::process::Command::new(root().join("target/release/figures"));
+        command.current_dir(root()).arg(figure).args(options);
+        follow(&mut command)?;
+    }
+    Ok(())
+}
+
+fn follow(command: &mut std::process::Command) -> Result<()> {
+    println!("    {}", shown(command));
+    let finished = watch(command, Bound::Program(LIMIT), |line| {
+        println!("{line}");
+        false
+    })?;
+    ensure!(finished.status.success(), "`{}` ended with {}", shown(command), finished.status);
+    Ok(())
+}

@@ -1,0 +1,30 @@
+//! `cargo xtask ci`: what every change must pass; `.ci/run` calls it.
+
+use anyhow::Result;
+
+use crate::process::cargo;
+use crate::steps::Steps;
+use crate::{test, tidy};
+
+/// All checks, the quick ones first, with a summary at the end, whatever the outcome.
+pub(crate) fn run() -> Result<()> {
+    let mut steps = Steps::new();
+    let outcome = add_to(&mut steps);
+    steps.print_summary("cargo xtask ci");
+    outcome
+}
+
+fn add_to(steps: &mut Steps) -> Result<()> {
+    steps.command("format", cargo().args(["fmt", "--all", "--", "--check"]))?;
+    steps.run("tidy and layers", || {
+        tidy::run()?;
+        Ok(Vec::new())
+    })?;
+    let mut clippy = cargo();
+    clippy.args(["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"]);
+    steps.command("clippy", &mut clippy)?;
+    let mut doc = cargo();
+    doc.args(["doc", "--locked", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings");
+    steps.command("documentation", &mut doc)?;
+    test::add_to(steps)
+}
