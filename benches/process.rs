@@ -24,8 +24,9 @@ const STOP_LIMIT: Duration = Duration::from_secs(60);
 /// How often the processor time of a server is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// A server that used no processor time for so long has nothing left to do.
-const QUIET: Duration = Duration::from_millis(400);
+/// A server that used no processor time for so long has nothing left to do. Longer than
+/// the half second for which the views give way to a sale.
+const QUIET: Duration = Duration::from_millis(700);
 
 /// How long to wait for that.
 const QUIET_LIMIT: Duration = Duration::from_secs(120);

@@ -62,8 +62,8 @@ impl Default for Options {
             deadline_sweep: Duration::from_secs(1),
             deadline_batch: 1_024,
             tail_limit: 1_200_000,
-            projector_batch: 256,
-            projector_yield: Duration::from_millis(500),
+            projector_batch: 512,
+            projector_yield: Duration::from_secs(5),
             snapshot_every: 2_000,
             clock_tolerance: Duration::from_secs(60),
         }

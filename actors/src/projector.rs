@@ -16,6 +16,9 @@ use crate::shared::Shared;
 /// Pause after a projection failed, before the same batches are tried again.
 const FAILURE_PAUSE: Duration = Duration::from_millis(500);
 
+/// Without a commit for this long, the projector takes its turn.
+const CALM: Duration = Duration::from_millis(5);
+
 /// The bus cursor is moved without a message at the latest after this many positions: it
 /// costs a synced write, and reading that much again after a restart costs less.
 const BUS_STRIDE: u64 = 50_000;
@@ -119,7 +122,7 @@ impl Projector {
     async fn yield_to_commits(&self) {
         if !self.shared.tail.is_pressing(self.partition) {
             let patience = self.shared.options.projector_yield;
-            let _ = tokio::time::timeout(patience, self.shared.commits.idle()).await;
+            let _ = tokio::time::timeout(patience, self.shared.commits.calm(CALM)).await;
         }
     }
 

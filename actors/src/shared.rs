@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use engine::EventId;
 use storage::{Epoch, Era, PartitionId, Stores};
@@ -84,6 +85,8 @@ impl Ownership {
 #[derive(Default)]
 pub(crate) struct CommitGauge {
     in_flight: AtomicUsize,
+    /// How many there have been, to see whether one came and went.
+    begun: AtomicU64,
     idle: tokio::sync::Notify,
 }
 
@@ -93,7 +96,22 @@ pub(crate) struct InFlight<'a>(&'a CommitGauge);
 impl CommitGauge {
     pub(crate) fn enter(&self) -> InFlight<'_> {
         self.in_flight.fetch_add(1, Ordering::AcqRel);
+        self.begun.fetch_add(1, Ordering::AcqRel);
         InFlight(self)
+    }
+
+    /// Wait until no commit has been on its way for this long. A busy event has moments
+    /// between two batches in which nothing is in flight; those are not calm.
+    pub(crate) async fn calm(&self, span: Duration) {
+        loop {
+            self.idle().await;
+            let begun = self.begun.load(Ordering::Acquire);
+            tokio::time::sleep(span).await;
+            let nothing_came = begun == self.begun.load(Ordering::Acquire);
+            if nothing_came && self.in_flight.load(Ordering::Acquire) == 0 {
+                return;
+            }
+        }
     }
 
     /// Wait until no commit is on its way.

@@ -69,10 +69,7 @@ impl Story {
                     Fact::Promoted(named(4, CAROL, 1)),
                 ],
             )],
-            vec![decision(
-                6,
-                vec![Fact::Changed(2, terms(5)), Fact::Promoted(named(5, DAVE, 2))],
-            )],
+            vec![decision(6, vec![Fact::Changed(2, terms(5)), Fact::Promoted(named(5, DAVE, 2))])],
             vec![decision(7, vec![Fact::Confirmed(GINA, 1, None)])],
         ];
         story.epochs = vec![1, 1, 1, 1, 2, 2, 2];

@@ -127,6 +127,7 @@ pub(crate) fn new_id() -> Uuid {
 
 /// The answer was granted, in JSON, with this status; its body.
 #[track_caller]
+#[allow(clippy::needless_pass_by_value, reason = "callers hand over what they have just got")]
 pub(crate) fn granted(answer: Response, status: u16) -> Value {
     assert_eq!(answer.status.as_u16(), status, "{:?}", answer.body);
     assert_eq!(answer.header("content-type"), "application/json", "{:?}", answer.body);
@@ -135,6 +136,7 @@ pub(crate) fn granted(answer: Response, status: u16) -> Value {
 
 /// The answer is a problem with this status and code; its body.
 #[track_caller]
+#[allow(clippy::needless_pass_by_value, reason = "callers hand over what they have just got")]
 pub(crate) fn problem(answer: Response, status: u16, code: &str) -> Value {
     assert_eq!(answer.status.as_u16(), status, "{:?}", answer.body);
     assert_eq!(answer.header("content-type"), "application/problem+json", "{:?}", answer.body);

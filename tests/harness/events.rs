@@ -83,9 +83,9 @@ pub fn next_page(page: &Response) -> Option<String> {
     let link = page.header("link");
     let (target, rest) = link.strip_prefix('<')?.split_once('>')?;
     assert!(rest.contains("rel=\"next\""), "an unknown link: {link}");
-    let path = target.find("://").map_or(Some(0), |scheme| {
-        target[scheme + 3..].find('/').map(|slash| scheme + 3 + slash)
-    });
+    let path = target
+        .find("://")
+        .map_or(Some(0), |scheme| target[scheme + 3..].find('/').map(|slash| scheme + 3 + slash));
     Some(target[path.unwrap_or(target.len())..].to_owned())
 }
 

@@ -228,11 +228,9 @@ fn fact(event: &BookingEvent) -> Fact {
         BookingEvent::EventCancelled { version, bookings } => {
             Fact::EventCancelled(*version, *bookings)
         }
-        BookingEvent::BookingConfirmed { user, quantity, hold } => Fact::Confirmed(
-            Uuid::from_bytes(user.bytes()),
-            quantity.get(),
-            hold.as_ref().map(held),
-        ),
+        BookingEvent::BookingConfirmed { user, quantity, hold } => {
+            Fact::Confirmed(Uuid::from_bytes(user.bytes()), quantity.get(), hold.as_ref().map(held))
+        }
         BookingEvent::BookingWaitlisted { user, quantity } => {
             Fact::Waitlisted(Uuid::from_bytes(user.bytes()), quantity.get())
         }

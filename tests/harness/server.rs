@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tempfile::TempDir;
 
@@ -17,6 +17,9 @@ const GREETING: &str = "EventFlow listens on http://";
 
 /// What the standard library writes when a thread panics.
 const PANIC: &str = "panicked at";
+
+/// Lines of a log that are shown when a test fails.
+const SHOWN_LINES: usize = 30;
 
 /// A folder of its own for a server: its data, and all that it ever printed. Both go
 /// with it.
@@ -67,6 +70,18 @@ impl Home {
     }
 }
 
+impl Drop for Home {
+    /// The folder goes with its test; what the servers said last is shown if it failed.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = self.log();
+            let lines: Vec<&str> = log.lines().collect();
+            let last = &lines[lines.len().saturating_sub(SHOWN_LINES)..];
+            eprintln!("the last lines of the servers' log:\n{}", last.join("\n"));
+        }
+    }
+}
+
 impl Default for Home {
     fn default() -> Self {
         Self::new()
@@ -95,20 +110,7 @@ impl Server {
     /// As there.
     pub async fn start_with(home: &Home, arguments: &[&str]) -> Self {
         let printed = home.log().len();
-        let data = home.data();
-        let data = data.to_str().expect("the temporary folder's name is text");
-        let log = File::options().create(true).append(true).open(home.log_file());
-        let log = log.unwrap_or_else(|error| panic!("no log file: {error}"));
-        let errors = log.try_clone().unwrap_or_else(|error| panic!("no log file: {error}"));
-        let child = command(home.folder.path())
-            .args(["run", "--listen", "127.0.0.1:0", "--data", data])
-            .args(arguments)
-            .stdout(log)
-            .stderr(errors)
-            .spawn()
-            .unwrap_or_else(|error| panic!("cannot start {}: {error}", binary().display()));
-        // From here on dropping it ends the child.
-        let mut server = Self { child, address: SocketAddr::from(([127, 0, 0, 1], 0)) };
+        let mut server = Self::spawn(home, arguments);
         server.address = eventually("the server says where it listens", async || {
             let log = home.log();
             let ended = server.child.try_wait().ok().flatten();
@@ -123,6 +125,33 @@ impl Server {
         })
         .await;
         server
+    }
+
+    /// Starts one and kills it so much later, wherever it is in its start.
+    ///
+    /// # Panics
+    /// When it has ended by itself.
+    pub async fn start_and_kill(home: &Home, later: Duration) {
+        let server = Self::spawn(home, &[]);
+        tokio::time::sleep(later).await;
+        server.kill();
+    }
+
+    fn spawn(home: &Home, arguments: &[&str]) -> Self {
+        let data = home.data();
+        let data = data.to_str().expect("the temporary folder's name is text");
+        let log = File::options().create(true).append(true).open(home.log_file());
+        let log = log.unwrap_or_else(|error| panic!("no log file: {error}"));
+        let errors = log.try_clone().unwrap_or_else(|error| panic!("no log file: {error}"));
+        let child = command(home.folder.path())
+            .args(["run", "--listen", "127.0.0.1:0", "--data", data])
+            .args(arguments)
+            .stdout(log)
+            .stderr(errors)
+            .spawn()
+            .unwrap_or_else(|error| panic!("cannot start {}: {error}", binary().display()));
+        // Dropping it ends the child, whatever happens from here on.
+        Self { child, address: SocketAddr::from(([127, 0, 0, 1], 0)) }
     }
 
     /// Where it listens.
@@ -296,7 +325,10 @@ mod tests {
     #[test]
     fn the_address_is_read_only_when_its_line_is_whole() {
         let address = "127.0.0.1:4711".parse().ok();
-        assert_eq!(address_in("x\nEventFlow listens on http://127.0.0.1:4711, data in d\n"), address);
+        assert_eq!(
+            address_in("x\nEventFlow listens on http://127.0.0.1:4711, data in d\n"),
+            address
+        );
         assert_eq!(address_in("EventFlow listens on http://127.0.0.1:4711\n"), address);
         assert_eq!(address_in("EventFlow listens on http://127.0.0.1:47"), None);
     }

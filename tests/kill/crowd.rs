@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use harness::client::Client;
@@ -20,6 +21,9 @@ use crate::new_key;
 /// The capacity with which the changing event begins.
 pub(crate) const FIRST_CAPACITY: u32 = 60;
 
+/// How many of the clients change the capacity, at the same time.
+const CHANGERS: usize = 2;
+
 /// People that a client goes back to.
 const ACQUAINTANCES: usize = 24;
 
@@ -27,8 +31,8 @@ const ACQUAINTANCES: usize = 24;
 /// 64 remembered keys at an event.
 const KEYS_PER_PERSON: usize = 20;
 
-/// Pause before the next try when there is no server.
-const NO_SERVER_PAUSE: Duration = Duration::from_millis(10);
+/// Pause before the next try when there was no server, or no answer.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// An event of the run.
 #[derive(Clone, Copy)]
@@ -54,10 +58,12 @@ pub(crate) struct Crowd {
     pub(crate) address: watch::Receiver<SocketAddr>,
     /// Whether it is time to finish.
     pub(crate) over: watch::Receiver<bool>,
+    /// Calls that got no answer even when nobody killed any more.
+    pub(crate) never_told: Arc<AtomicUsize>,
 }
 
 impl Crowd {
-    /// Starts the clients, the organizer among them. Each returns the people it was.
+    /// Starts the clients. Each returns the people it was.
     pub(crate) fn start(
         &self,
         clients: usize,
@@ -65,11 +71,13 @@ impl Crowd {
         organizer: &Person,
     ) -> JoinSet<Vec<Person>> {
         let mut tasks = JoinSet::new();
-        let organizer = self.visitor(organizer.clone());
-        let first = self.client(0, random);
-        tasks.spawn(first.change_capacity(organizer));
-        for number in 1..clients {
-            tasks.spawn(self.client(number, random).visit());
+        for number in 0..clients {
+            let client = self.client(number, random);
+            if number < CHANGERS {
+                tasks.spawn(client.change_capacity(self.visitor(organizer.clone())));
+            } else {
+                tasks.spawn(client.visit());
+            }
         }
         tasks
     }
@@ -146,19 +154,26 @@ impl Visiting {
                 self.part_from(visitor).await;
             }
         }
-        // Whoever still wants to know asks again, now that nobody kills any more.
-        for mut visitor in known {
-            if let Some((wish, key)) = visitor.unknown.take() {
-                self.insist(&mut visitor, &wish, &key).await;
-            }
-        }
+        self.finish(known).await;
         self.people
     }
 
+    /// Whoever still wants to know asks again, now that nobody kills any more.
+    async fn finish(&mut self, visitors: Vec<Visitor>) {
+        let deadline = Instant::now() + PATIENCE;
+        for mut visitor in visitors {
+            while visitor.unknown.is_some() && Instant::now() < deadline {
+                self.ask_again(&mut visitor).await;
+            }
+            if visitor.unknown.is_some() {
+                self.crowd.never_told.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
     async fn one_visit(&mut self, visitor: &mut Visitor) {
-        if let Some((wish, key)) = visitor.unknown.take() {
-            self.insist(visitor, &wish, &key).await;
-            return;
+        if visitor.unknown.is_some() {
+            return self.ask_again(visitor).await;
         }
         let event = match self.random.below(100) {
             0..35 => 0,
@@ -238,17 +253,15 @@ impl Visiting {
         }
     }
 
-    /// Repeats a write whose outcome is unknown until it is known.
-    async fn insist(&mut self, visitor: &mut Visitor, wish: &Wish, key: &Arc<str>) {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            match self.call(&visitor.person, wish, Some(key)).await {
-                Some(Outcome::Unknown(why)) => {
-                    assert!(Instant::now() < deadline, "never an answer to {wish:?}: {why}");
-                }
-                Some(outcome) => return visitor.learn(&self.crowd, wish, key, &outcome),
-                None => return,
+    /// Repeats a write whose outcome is unknown.
+    async fn ask_again(&mut self, visitor: &mut Visitor) {
+        let Some((wish, key)) = visitor.unknown.take() else { return };
+        match self.call(&visitor.person, &wish, Some(&key)).await {
+            Some(Outcome::Unknown(_)) | None => {
+                visitor.unknown = Some((wish, key));
+                sleep(PAUSE).await;
             }
+            Some(outcome) => visitor.learn(&self.crowd, &wish, &key, &outcome),
         }
     }
 
@@ -277,15 +290,13 @@ impl Visiting {
         let event = self.crowd.events[2].id;
         let mut last = FIRST_CAPACITY;
         while !self.crowd.is_over() {
-            if let Some((wish, key)) = organizer.unknown.take() {
-                self.insist(&mut organizer, &wish, &key).await;
-            }
-            if organizer.keys >= KEYS_PER_PERSON {
+            self.ask_again(&mut organizer).await;
+            if organizer.keys >= KEYS_PER_PERSON && organizer.unknown.is_none() {
                 let admin = self.crowd.people.admin(self.random.uuid());
                 organizer = self.crowd.visitor(admin);
             }
             let capacity = self.next_capacity(&organizer.person, event).await;
-            if capacity != last {
+            if capacity != last && organizer.unknown.is_none() {
                 last = capacity;
                 self.write(&mut organizer, Wish::SetCapacity { event, capacity }).await;
             }
@@ -295,9 +306,7 @@ impl Visiting {
             // It is the others' turn: an event that changes all the time sells nothing.
             sleep(self.random.millis(20, 200)).await;
         }
-        if let Some((wish, key)) = organizer.unknown.take() {
-            self.insist(&mut organizer, &wish, &key).await;
-        }
+        self.finish(vec![organizer]).await;
         Vec::new()
     }
 
@@ -331,7 +340,7 @@ impl Visiting {
             if outcome.is_some() {
                 return outcome;
             }
-            sleep(NO_SERVER_PAUSE).await;
+            sleep(PAUSE).await;
         }
         None
     }

@@ -15,6 +15,12 @@ const CALLS_BEFORE: usize = 400;
 /// And then so many milliseconds at most.
 const MILLIS_MORE: u64 = 1_000;
 
+/// So many of the restarts in a hundred are killed themselves, somewhere in their start.
+const KILLED_AT_START: u64 = 25;
+
+/// And that so many milliseconds after it began, at most.
+const MILLIS_OF_START: u64 = 120;
+
 /// Kills and restarts so many times; the last server goes on.
 pub(crate) async fn kill_and_restart(
     mut server: Server,
@@ -30,6 +36,9 @@ pub(crate) async fn kill_and_restart(
         // Where in its work the server is hit is left to chance.
         sleep(random.millis(0, MILLIS_MORE)).await;
         server.kill();
+        while random.chance(KILLED_AT_START) {
+            Server::start_and_kill(home, random.millis(0, MILLIS_OF_START)).await;
+        }
         server = Server::start(home).await;
         println!("  killed {kill} of {kills} times, {} calls so far", history.len());
         moved.send(server.address()).expect("the clients still listen");

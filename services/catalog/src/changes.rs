@@ -170,8 +170,7 @@ pub(crate) async fn delete(
         version: answer.version,
         replayed: answer.replayed,
     };
-    writer.keep(service.store(), usage, &accepted, service.now()).await;
-    Ok(accepted)
+    writer.keep(service.store(), usage, accepted, service.now()).await
 }
 
 /// The document of an event that this caller may change.
@@ -295,6 +294,5 @@ async fn finish(
     };
     let body = serde_json::to_vec(event).map_err(|error| Problem::internal(&error))?;
     let accepted = Accepted { status, body, version, replayed };
-    writer.keep(service.store(), usage, &accepted, service.now()).await;
-    Ok(accepted)
+    writer.keep(service.store(), usage, accepted, service.now()).await
 }

@@ -75,15 +75,17 @@ impl Writer {
         Ok(Some(Accepted { status, body: kept.body, version: kept.version, replayed: true }))
     }
 
-    /// Keep an answer. When that fails the write is done all the same, and so it is
+    /// Keep an answer, and return the one that is kept: two uses of a key at the same time
+    /// may have been rendered with different live counts, and only one of them can be
+    /// repeated. When keeping fails the write is done all the same, and so it is
     /// answered: a repeat is then rendered anew.
     pub(crate) async fn keep(
         &self,
         store: &dyn CatalogStore,
         usage: Use,
-        accepted: &Accepted,
+        accepted: Accepted,
         now: Timestamp,
-    ) {
+    ) -> Result<Accepted, Refused> {
         let answer = KeptAnswer {
             principal: self.caller.user,
             digest: usage.digest,
@@ -95,6 +97,11 @@ impl Writer {
         };
         if let Err(error) = store.keep_answer(answer, now).await {
             tracing::warn!(%error, "an answer could not be kept");
+            return Ok(accepted);
+        }
+        match self.kept(store, usage, now).await? {
+            Some(first) if first.body != accepted.body => Ok(first),
+            _ => Ok(accepted),
         }
     }
 }

@@ -21,9 +21,8 @@ async fn writes(stage: &mut Stage) -> Vec<Write> {
     let (organizer, mine) = stage.event(10).await;
     let (owner, gone) = stage.event(10).await;
     let (booker, id) = stage.booked(mine).await;
-    let create = |title: &str| {
-        Ask::post("/events").token(&person.token).json(&description(title, 5))
-    };
+    let create =
+        |title: &str| Ask::post("/events").token(&person.token).json(&description(title, 5));
     let change = |ask: Ask, capacity: u32| {
         ask.token(&organizer.token).json(&json!({ "capacity": capacity }))
     };
@@ -31,10 +30,7 @@ async fn writes(stage: &mut Stage) -> Vec<Write> {
     vec![
         Write { ask: create("One"), other: Some(create("Two")) },
         Write { ask: booking(&person, open), other: Some(two_places(&person, open)) },
-        Write {
-            ask: change(Ask::patch(&path), 20),
-            other: Some(change(Ask::patch(&path), 21)),
-        },
+        Write { ask: change(Ask::patch(&path), 20), other: Some(change(Ask::patch(&path), 21)) },
         Write { ask: change(Ask::put(&path), 22), other: Some(change(Ask::put(&path), 23)) },
         Write { ask: Ask::delete(format!("/bookings/{id}")).token(&booker.token), other: None },
         Write { ask: Ask::delete(format!("/events/{gone}")).token(&owner.token), other: None },
@@ -86,8 +82,7 @@ async fn repeats_at_the_same_time_get_the_same_answer() {
         assert!(a.status.is_success(), "{ask:?}: {:?}", a.body);
         assert_eq!((&a.status, &a.body), (&b.status, &b.body), "{ask:?}");
         assert_eq!((&a.status, &a.body), (&c.status, &c.body), "{ask:?}");
-        let replays =
-            [a, b, c].map(|answer| answer.header("idempotency-replayed") == "true");
+        let replays = [a, b, c].map(|answer| answer.header("idempotency-replayed") == "true");
         assert_eq!(replays.iter().filter(|replayed| !**replayed).count(), 1, "{ask:?}");
     }
 }

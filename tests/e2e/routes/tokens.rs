@@ -87,7 +87,8 @@ async fn bad_tokens_are_refused_everywhere() {
 async fn only_bearer_is_spoken() {
     let mut stage = Stage::new().await;
     let person = stage.person();
-    for value in [person.token.to_string(), format!("Basic {}", person.token), "Bearer".to_owned()] {
+    for value in [person.token.to_string(), format!("Basic {}", person.token), "Bearer".to_owned()]
+    {
         let ask = Ask::get("/bookings").header("authorization", &value);
         problem(stage.ask(ask).await, 401, "unauthorized");
     }

@@ -402,8 +402,7 @@ impl Course {
             state.booked = state.booked.saturating_sub(u64::from(named.quantity));
         }
         let sent_away = cause == Cause::Capacity;
-        if sent_away
-            && (was == Was::Confirmed || u64::from(named.quantity) <= self.last().capacity)
+        if sent_away && (was == Was::Confirmed || u64::from(named.quantity) <= self.last().capacity)
         {
             report.add(Check::QueueOrder, || {
                 format!("event {event}: seq {} was sent away although it fits", named.seq)

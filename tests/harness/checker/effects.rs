@@ -1,7 +1,7 @@
 //! Which call had which effect: everything that was answered must be in the journal, and
 //! everything in the journal must have been wanted, once per key.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -57,8 +57,11 @@ impl Wish {
 /// The journal does not say who changed an event: any admin may.
 const ANYBODY: Uuid = Uuid::nil();
 
-/// Effects and attempts of one kind, by what both have in common.
-type Pairs<'a> = HashMap<(Uuid, Uuid, u64), Vec<&'a Attempt<'a>>>;
+/// What an effect and the wish for it have in common: event, person, places or capacity.
+type Figure = (Uuid, Uuid, u64);
+
+/// Attempts that may still have an effect.
+type Pairs<'a> = HashMap<Figure, Vec<&'a Attempt<'a>>>;
 
 pub(super) fn match_calls(
     evidence: &Evidence<'_>,
@@ -207,10 +210,11 @@ fn match_bookings(
         effects.tell(*event, made.made, attempt);
     }
     let rest = courses.iter().flat_map(|(event, course)| {
-        let rest = course.bookings.iter().filter(|(seq, _)| !claimed.contains_key(&(*event, **seq)));
+        let rest =
+            course.bookings.iter().filter(|(seq, _)| !claimed.contains_key(&(*event, **seq)));
         rest.map(|(_, made)| ((*event, made.user, u64::from(made.quantity)), made.made))
     });
-    match_rest("booking", rest, &mut open, attempts, effects, report);
+    match_rest(rest, &mut open, attempts, effects, report);
 }
 
 fn judge_booked(
@@ -233,11 +237,10 @@ fn judge_booked(
     }
 }
 
-/// Effects that no answer names: each needs a key of its own whose outcome is unknown.
-/// Both in the order of time, so that each effect gets the earliest begin it can have.
+/// Bookings that no answer names: each needs a key of its own whose outcome is unknown.
+/// Both in the order of time, so that each booking gets the earliest begin it can have.
 fn match_rest<'a>(
-    what: &str,
-    rest: impl Iterator<Item = ((Uuid, Uuid, u64), usize)>,
+    rest: impl Iterator<Item = (Figure, usize)>,
     open: &mut Pairs<'a>,
     attempts: &'a [Attempt<'a>],
     effects: &mut Effects,
@@ -247,28 +250,32 @@ fn match_rest<'a>(
         // The earliest is at the end, where it is taken from.
         candidates.sort_by_key(|attempt| std::cmp::Reverse(attempt.started));
     }
-    for ((event, user, figure), decision) in rest {
-        let found = open.get_mut(&(event, user, figure)).and_then(Vec::pop);
-        if let Some(attempt) = found {
+    for (figure, decision) in rest {
+        let (event, user, _) = figure;
+        if let Some(attempt) = open.get_mut(&figure).and_then(Vec::pop) {
             effects.bound(event, decision, attempt.started, Moment::MAX);
             continue;
         }
-        let keys = || {
-            attempts.iter().filter(|attempt| {
-                (attempt.user == user || user == ANYBODY)
-                    && attempt.wish.figure() == Some((event, figure))
-            })
-        };
-        let check = if keys().any(|attempt| attempt.possible) {
-            Check::KeysWithTwoEffects
-        } else if keys().next().is_some() {
-            Check::Refusals
-        } else {
-            Check::Unasked
-        };
-        report.add(check, || {
-            format!("event {event}: decision {decision} is a {what} by {user} without its key")
+        report.add(blame(attempts, figure), || {
+            format!("event {event}: decision {decision} is a booking of {user} without its key")
         });
+    }
+}
+
+/// What is wrong with an effect for which no key is left.
+fn blame(attempts: &[Attempt<'_>], (event, user, figure): Figure) -> Check {
+    let keys = || {
+        attempts.iter().filter(|attempt| {
+            (attempt.user == user || user == ANYBODY)
+                && attempt.wish.figure() == Some((event, figure))
+        })
+    };
+    if keys().any(|attempt| attempt.possible) {
+        Check::KeysWithTwoEffects
+    } else if keys().next().is_some() {
+        Check::Refusals
+    } else {
+        Check::Unasked
     }
 }
 
@@ -323,48 +330,77 @@ fn match_cancellations(
     }
 }
 
+/// Changes: an answer shows the event as it was when it was written, so it may show a
+/// later version than the one it made, if somebody else was faster.
 fn match_changes(
     attempts: &[Attempt<'_>],
     courses: &Courses,
     effects: &mut Effects,
     report: &mut Report,
 ) {
-    let mut claimed: HashMap<(Uuid, u32), Uuid> = HashMap::new();
+    let mut claimed: HashSet<(Uuid, u32)> = HashSet::new();
     let mut open = Pairs::new();
     for attempt in attempts.iter().filter(|attempt| attempt.possible) {
         let Wish::SetCapacity { event, capacity } = attempt.wish else { continue };
-        let Some(answer) = attempt.answer else {
-            open.entry((*event, ANYBODY, u64::from(*capacity))).or_default().push(attempt);
-            continue;
-        };
-        let Told::Event { version, capacity: shown } = answer.told else { continue };
-        let made = courses.get(event).and_then(|course| course.versions.get(&version));
-        match made {
-            Some((decision, stored)) if (*stored, shown) == (*capacity, *capacity) => {
+        if let Some(Answer { told: Told::Event { version, capacity: shown }, .. }) = attempt.answer
+        {
+            let course = courses.get(event);
+            judge_changed(*event, *version, *shown, course, report);
+            let made = course.and_then(|course| course.versions.get(version));
+            if let Some((decision, stored)) = made
+                && stored == capacity
+                && claimed.insert((*event, *version))
+            {
                 let to = attempt.answered.unwrap_or(Moment::MAX);
                 effects.bound(*event, *decision, attempt.started, to);
-                effects.tell(*event, *decision, attempt);
-                if claimed.insert((*event, version), attempt.user).is_some() {
-                    report.add(Check::Answers, || {
-                        format!("event {event}: version {version} was answered to two keys")
-                    });
-                }
+                continue;
             }
-            other => report.add(Check::Lost, || {
-                format!(
-                    "event {event}: capacity {capacity} was answered as version {version}: \
-                     {other:?}"
-                )
-            }),
         }
+        open.entry((*event, ANYBODY, u64::from(*capacity))).or_default().push(attempt);
     }
-    let rest = courses.iter().flat_map(|(event, course)| {
+    for (event, course) in courses {
         // The first version is the event's creation, which is not recorded.
         let changes = course.versions.iter().filter(|(version, _)| **version > 1);
-        let rest = changes.filter(|(version, _)| !claimed.contains_key(&(*event, **version)));
-        rest.map(|(_, (decision, capacity))| ((*event, ANYBODY, u64::from(*capacity)), *decision))
-    });
-    match_rest("change", rest, &mut open, attempts, effects, report);
+        for (_, (decision, capacity)) in
+            changes.filter(|(version, _)| !claimed.contains(&(*event, **version)))
+        {
+            let wanted = (*event, ANYBODY, u64::from(*capacity));
+            // Those that were answered come first: they must have an effect.
+            let candidates = open.entry(wanted).or_default();
+            candidates.sort_by_key(|attempt| attempt.answered.is_some());
+            if candidates.pop().is_none() {
+                report.add(blame(attempts, wanted), || {
+                    format!("event {event}: decision {decision} is a change without its key")
+                });
+            }
+        }
+    }
+    for ((event, _, capacity), left) in &open {
+        for attempt in left.iter().filter(|attempt| attempt.answered.is_some()) {
+            report.add(Check::Lost, || {
+                format!("event {event}: {} was answered capacity {capacity}", attempt.user)
+            });
+        }
+    }
+}
+
+/// The capacity in an answer is live: that of its version, or of a later one.
+fn judge_changed(
+    event: Uuid,
+    version: u32,
+    shown: u32,
+    course: Option<&Course>,
+    report: &mut Report,
+) {
+    let Some(course) = course.filter(|course| course.versions.contains_key(&version)) else {
+        report.add(Check::Lost, || format!("event {event}: version {version} was answered"));
+        return;
+    };
+    if !course.versions.range(version..).any(|(_, (_, capacity))| *capacity == shown) {
+        report.add(Check::Answers, || {
+            format!("event {event}: capacity {shown} was answered with version {version}")
+        });
+    }
 }
 
 /// Whoever saw an effect proves that it had come about.

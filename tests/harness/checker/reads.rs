@@ -8,9 +8,7 @@ use super::Scene;
 use super::course::{Booking, State};
 use super::effects::booking_at;
 use super::report::{Check, Report};
-use crate::history::{
-    Call, Moment, Outcome, SeenAvailability, SeenBooking, Status, Told, Wish,
-};
+use crate::history::{Call, Moment, Outcome, SeenAvailability, SeenBooking, Status, Told, Wish};
 
 /// Most rows of a list that is asked for without a limit.
 const USUAL_LIMIT: usize = 100;
@@ -67,9 +65,8 @@ fn judge_row(call: &Call, row: &SeenBooking, scene: &Scene<'_>, report: &mut Rep
     } else if until < first {
         let own = until < scene.effects.told_before(row.event, call);
         let check = if own { Check::MissedReads } else { Check::StaleReads };
-        report.add(check, || {
-            format!("{:?} shows what was over before it began: {row:?}", call.wish)
-        });
+        report
+            .add(check, || format!("{:?} shows what was over before it began: {row:?}", call.wish));
     }
     judge_position(call, row, made, report);
 }
@@ -159,8 +156,7 @@ impl super::effects::Effects {
     /// The last decision of an event that the caller had been answered by before the
     /// call began.
     fn told_before(&self, event: Uuid, call: &Call) -> usize {
-        let told: &[(Moment, usize)] =
-            self.own.get(&(event, call.user)).map_or(&[], Vec::as_slice);
+        let told: &[(Moment, usize)] = self.own.get(&(event, call.user)).map_or(&[], Vec::as_slice);
         let before = told.iter().filter(|(answered, _)| *answered < call.started);
         before.map(|(_, decision)| *decision).max().unwrap_or(0)
     }

@@ -15,7 +15,10 @@ pub(super) fn check(calls: &[Call], scene: &Scene<'_>, report: &mut Report) {
             continue;
         }
         report.add(Check::Refusals, || {
-            format!("{:?} of {} was refused: {} {}", call.wish, call.user, refusal.status, refusal.code)
+            format!(
+                "{:?} of {} was refused: {} {}",
+                call.wish, call.user, refusal.status, refusal.code
+            )
         });
     }
 }

@@ -48,7 +48,10 @@ async fn who_comes_too_late_waits_in_order() {
     for position in 1..=3 {
         let person = stage.person();
         let body = granted(stage.book(&person, event).await, 201);
-        assert_eq!((&body["status"], &body["waitlist_position"]), (&json!("waitlisted"), &json!(position)));
+        assert_eq!(
+            (&body["status"], &body["waitlist_position"]),
+            (&json!("waitlisted"), &json!(position))
+        );
         assert!(body["seq"].as_u64().unwrap() > last);
         last = body["seq"].as_u64().unwrap();
     }

@@ -10,7 +10,10 @@ use crate::stage::{Stage, granted, problem, text};
 async fn own_lists_show_everything_newest_first() {
     let mut stage = Stage::new().await;
     let person = stage.person();
-    assert_eq!(granted(stage.ask(Ask::get("/bookings").token(&person.token)).await, 200), json!([]));
+    assert_eq!(
+        granted(stage.ask(Ask::get("/bookings").token(&person.token)).await, 200),
+        json!([])
+    );
     let mut made = Vec::new();
     for capacity in [1, 2, 3] {
         let (_, event) = stage.event(capacity).await;

@@ -13,7 +13,9 @@ async fn the_owner_sees_it_with_its_ticket() {
     let made = granted(stage.book(&person, event).await, 201);
     let path = format!("/bookings/{}", text(&made, "id"));
     let read = granted(stage.ask(Ask::get(&path).token(&person.token)).await, 200);
-    for field in ["id", "booking_id", "event_id", "user_id", "status", "quantity", "created_at", "seq"] {
+    for field in
+        ["id", "booking_id", "event_id", "user_id", "status", "quantity", "created_at", "seq"]
+    {
         assert_eq!(read[field], made[field], "{field}: {read}");
     }
     assert!(!text(&read, "ticket_code").is_empty());
@@ -53,7 +55,8 @@ async fn a_foreign_booking_is_not_there() {
         problem(stage.ask(ask).await, 404, "not_found");
     }
     let admin = stage.admin();
-    let row = granted(stage.ask(Ask::get(format!("/bookings/{id}")).token(&admin.token)).await, 200);
+    let row =
+        granted(stage.ask(Ask::get(format!("/bookings/{id}")).token(&admin.token)).await, 200);
     assert!(row.get("ticket_code").is_none(), "{row}");
 }
 

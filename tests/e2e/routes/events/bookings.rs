@@ -28,7 +28,10 @@ async fn organizers_and_admins_see_all_newest_first() {
             assert_eq!(shown, ids);
             let statuses: Vec<String> = rows.iter().map(|row| text(row, "status")).collect();
             assert_eq!(statuses, ["waitlisted", "waitlisted", "confirmed", "confirmed"]);
-            assert_eq!((&rows[0]["waitlist_position"], &rows[1]["waitlist_position"]), (&2.into(), &1.into()));
+            assert_eq!(
+                (&rows[0]["waitlist_position"], &rows[1]["waitlist_position"]),
+                (&2.into(), &1.into())
+            );
             // The ticket is its owner's alone.
             assert!(rows.iter().all(|row| row.get("ticket_code").is_none()), "{rows:?}");
         }

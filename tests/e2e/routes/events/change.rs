@@ -60,9 +60,7 @@ async fn more_places_go_to_the_queue_first() {
     let (second, second_id) = stage.booked(event).await;
     let body = granted(stage.ask(change(&organizer, event, &json!({ "capacity": 2 }))).await, 200);
     assert_eq!((&body["booked"], &body["available"]), (&json!(2), &json!(0)));
-    let read = |person: &Person, id: &str| {
-        Ask::get(format!("/bookings/{id}")).token(&person.token)
-    };
+    let read = |person: &Person, id: &str| Ask::get(format!("/bookings/{id}")).token(&person.token);
     let row = granted(stage.ask(read(&first, &first_id)).await, 200);
     assert_eq!(row["status"], "confirmed");
     let row = granted(stage.ask(read(&second, &second_id)).await, 200);
