@@ -71,7 +71,7 @@ async fn nothing_answered_is_lost_when_the_server_is_killed() {
     let mut failures = Vec::new();
     match never_told.load(Ordering::Relaxed) {
         0 => {}
-        calls => failures.push(format!("answers: {calls} calls never got one")),
+        calls => failures.push(format!("never_told: {calls} calls got no answer")),
     }
     let reading = read_everything(server.address(), organizer, events, visitors.clone());
     let served = tokio::spawn(reading).await.unwrap_or_else(|error| {

@@ -24,7 +24,9 @@ fn add_to(steps: &mut Steps) -> Result<()> {
     clippy.args(["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"]);
     steps.command("clippy", &mut clippy)?;
     let mut doc = cargo();
-    doc.args(["doc", "--locked", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings");
+    // Private items too: whoever reads this documentation works on the code.
+    doc.args(["doc", "--locked", "--workspace", "--no-deps", "--document-private-items"]);
+    doc.env("RUSTDOCFLAGS", "-D warnings -A rustdoc::private_intra_doc_links");
     steps.command("documentation", &mut doc)?;
     test::add_to(steps)
 }

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Three files, because SQLite has one writer a file: a registration never delays a sale,
-//! and neither do lists. Each file has one [writer](writer) thread that takes all that is
+//! and neither do lists. Each file has one [writer] thread that takes all that is
 //! queued into one transaction, one thread that copies its log beside it, and a few
 //! [reader](readers) threads.
 //!
