@@ -14,6 +14,7 @@ const LIMIT: Duration = Duration::from_secs(40 * 60);
 
 /// Measures what `words` name; `false` if there is no such figure.
 pub(crate) fn run(words: &[&str]) -> Result<bool> {
+    println!("{}", machine()?);
     match words {
         ["all"] => {
             engine()?;
@@ -24,6 +25,20 @@ pub(crate) fn run(words: &[&str]) -> Result<bool> {
         _ => return Ok(false),
     }
     Ok(true)
+}
+
+/// When and where: a figure without it means nothing.
+fn machine() -> Result<String> {
+    let cores = std::thread::available_parallelism()?;
+    let processors = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = processors.lines().find_map(|line| line.strip_prefix("model name"));
+    let model = model.map_or("unknown", |rest| rest.trim_start_matches([' ', '\t', ':']));
+    let system = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
+    let system = system.lines().find_map(|line| line.strip_prefix("PRETTY_NAME="));
+    let system = system.map_or("unknown", |name| name.trim_matches('"'));
+    let date = std::process::Command::new("date").args(["-u", "+%Y-%m-%d %H:%M UTC"]).output()?;
+    let date = String::from_utf8_lossy(&date.stdout);
+    Ok(format!("{}: {cores} cores of {model}, {system}", date.trim()))
 }
 
 /// Criterion: decisions without any IO.
