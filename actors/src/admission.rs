@@ -29,11 +29,16 @@ pub(crate) struct Admitted {
 
 /// Let in to the process, not yet to an event.
 pub(crate) struct AtTheDoor {
-    _process: Permit,
+    _process: Option<Permit>,
     principal: Option<(Arc<Principals>, UserId)>,
 }
 
 impl AtTheDoor {
+    /// The system's own, which the process' bound does not count.
+    pub(crate) const fn internal() -> Self {
+        Self { _process: None, principal: None }
+    }
+
     /// Let in to an event as well.
     pub(crate) fn with_event(self, event: Permit) -> Admitted {
         Admitted { _event: event, _door: self }
@@ -59,7 +64,7 @@ impl Admission {
         Self { process: Permits::new(process), principals: Arc::new(principals) }
     }
 
-    /// Let a command or a question in. `None`: the system's own, which has no principal.
+    /// Let a command of a principal, or a question, in.
     pub(crate) fn enter(&self, user: Option<UserId>) -> Result<AtTheDoor, SubmitError> {
         let process = self.process.try_acquire().ok_or(SubmitError::Overloaded(Crowd::Replica))?;
         let principal = match user {
@@ -73,7 +78,7 @@ impl Admission {
                 Some((Arc::clone(&self.principals), user))
             }
         };
-        Ok(AtTheDoor { _process: process, principal })
+        Ok(AtTheDoor { _process: Some(process), principal })
     }
 
     /// How many are in flight.

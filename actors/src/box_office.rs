@@ -56,17 +56,28 @@ impl BoxOffice {
     /// # Errors
     /// [`SubmitError`]; only `Unknown` leaves open whether it happened.
     pub async fn submit(&self, event: EventId, request: Request) -> Result<Receipt, SubmitError> {
-        let mut attempt = 1;
-        loop {
-            let outcome = self.submit_once(event, request.clone()).await;
-            let again = outcome == Err(SubmitError::Unknown)
-                && attempt < ATTEMPTS
-                && Instant::now() < request.deadline;
-            if !again {
-                return outcome;
+        let mut unknown = false;
+        for attempt in 1..=ATTEMPTS {
+            if attempt > 1 {
+                // The supervisor hears of a death a moment after the callers do.
+                let pause = self.shared.options.restart_pause;
+                tokio::time::sleep_until((Instant::now() + pause).min(request.deadline)).await;
             }
-            attempt += 1;
+            match self.submit_once(event, request.clone()).await {
+                Err(SubmitError::Unknown) => unknown = true,
+                // A quarantined key never got as far as a commit: its actor died deciding it.
+                outcome @ (Ok(_) | Err(SubmitError::Refused(_) | SubmitError::Quarantined)) => {
+                    return outcome;
+                }
+                // Not tried now; but an attempt before may have been, and have landed.
+                Err(_) if unknown => return Err(SubmitError::Unknown),
+                Err(error) => return Err(error),
+            }
+            if Instant::now() >= request.deadline {
+                break;
+            }
         }
+        Err(SubmitError::Unknown)
     }
 
     async fn submit_once(&self, event: EventId, request: Request) -> Result<Receipt, SubmitError> {
@@ -217,8 +228,9 @@ impl BoxOffice {
     }
 
     /// Wake an event so that it does what is due. One that is awake has its own alarm.
+    /// Passes the process' bound: what is due is not the crowd's fault.
     pub(crate) async fn wake(&self, event: EventId, deadline: Instant) -> Result<(), SubmitError> {
-        let door = self.door(None)?;
+        let door = AtTheDoor::internal();
         let place = self.shared.directory.place(event);
         let (actor, _admitted) = self.actor(&place, door, deadline).await?;
         actor.cast(Message::Due).map_err(|_| SubmitError::Unknown)

@@ -19,6 +19,9 @@ use crate::protocol::commit::{Attempts, Ending, Verdict};
 use crate::shared::Shared;
 use crate::staging::{Filling, Staging};
 
+/// Why a batch failed, and the answers that waited for it.
+type Failed = (Ending, Vec<Waiting>);
+
 /// One actor's committer.
 pub(crate) struct Committer {
     pub(crate) shared: Arc<Shared>,
@@ -40,15 +43,15 @@ impl Committer {
             } else {
                 self.commit(filling, head).await
             };
-            if let Err(ending) = ended {
-                self.end(ending);
+            if let Err((ending, answers)) = ended {
+                self.end(ending, answers);
                 return;
             }
         }
     }
 
     /// Bring one batch to the store and release its answers.
-    async fn commit(&self, filling: Filling, base: Head) -> Result<(), Ending> {
+    async fn commit(&self, filling: Filling, base: Head) -> Result<(), Failed> {
         let Filling { encoder, first_seq, last_seq, summary, at, answers, snapshot, .. } = filling;
         let blob = encoder.expect("a batch with entries has an encoder").finish();
         let next = Head { seq: last_seq, chain: chain::next(base.chain, &blob) };
@@ -69,10 +72,7 @@ impl Committer {
         drop(in_flight);
         let position = match outcome {
             Ok(position) => position,
-            Err(ending) => {
-                fail_batch(answers, &ending);
-                return Err(ending);
-            }
+            Err(ending) => return Err((ending, answers)),
         };
         // The tail first, then the answers: whoever has an answer finds it in the lists.
         let entry = OutboxEntry {
@@ -92,7 +92,7 @@ impl Committer {
             answer.release();
         }
         if let Some(snapshot) = snapshot {
-            self.keep_snapshot(snapshot, epoch, next);
+            keep_snapshot(&self.shared, self.place.event, *snapshot, next);
         }
         Ok(())
     }
@@ -100,13 +100,21 @@ impl Committer {
     /// Send the same batch until the store gives an answer that means something, or the
     /// deadline is over.
     async fn send(&self, batch: &Batch) -> Result<Position, Ending> {
+        let store = &self.shared.stores.commit;
+        if store.always_answers() {
+            // Giving up would only make an outcome unknown that is about to be known.
+            return match Attempts::default().judge(store.commit(batch.clone()).await, true) {
+                Verdict::Durable(position) => Ok(position),
+                Verdict::End(ending) => Err(ending),
+                Verdict::Repeat => unreachable!("an overdue batch is not repeated"),
+            };
+        }
         let deadline = Instant::now() + self.shared.options.commit_deadline;
         let mut attempts = Attempts::default();
         loop {
-            let answer =
-                tokio::time::timeout_at(deadline, self.shared.stores.commit.commit(batch.clone()))
-                    .await
-                    .unwrap_or_else(|_| Err(StorageError::Unknown("no answer in time".into())));
+            let answer = tokio::time::timeout_at(deadline, store.commit(batch.clone()))
+                .await
+                .unwrap_or_else(|_| Err(StorageError::Unknown("no answer in time".into())));
             match attempts.judge(answer, Instant::now() >= deadline) {
                 Verdict::Durable(position) => return Ok(position),
                 Verdict::End(ending) => return Err(ending),
@@ -118,7 +126,7 @@ impl Committer {
     }
 
     /// Release answers that wrote nothing, if what they were decided upon still stands.
-    async fn validate(&self, filling: Filling, head: Head) -> Result<(), Ending> {
+    async fn validate(&self, filling: Filling, head: Head) -> Result<(), Failed> {
         let partition = self.shared.partition_of(self.place.event);
         let epoch = self.shared.ownership.epoch(partition);
         let answer = self.shared.stores.commit.validate(self.place.event, epoch, head).await;
@@ -137,12 +145,13 @@ impl Committer {
             Ok(Validity::Fenced) => Ending::Fenced { perhaps_written: false },
             Err(error) => Ending::NotWritten(error.to_string()),
         };
-        fail_batch(filling.answers, &ending);
-        Err(ending)
+        Err((ending, filling.answers))
     }
 
-    /// The actor's memory is worth nothing any more: tell everybody, then the actor.
-    fn end(&self, ending: Ending) {
+    /// The actor's memory is worth nothing any more. First nothing more is taken from it,
+    /// then the actor is told, and only then the callers: whoever repeats at once must not
+    /// find its own unfinished key in that memory.
+    fn end(&self, ending: Ending, answers: Vec<Waiting>) {
         let partition = self.shared.partition_of(self.place.event);
         match &ending {
             Ending::Fenced { .. } => self.close(partition, "another owner has taken over"),
@@ -151,33 +160,34 @@ impl Committer {
             }
             other => tracing::warn!(event = %self.place.event, ?other, "a commit failed"),
         }
-        for answer in self.staging.fail() {
+        let staged = self.staging.fail();
+        // If the actor is gone already, its supervisor knows.
+        let _ = self.actor.cast(Message::CommitFailed(ending.clone()));
+        fail_batch(answers, &ending);
+        for answer in staged {
             answer.fail(SubmitError::Unavailable("an earlier commit of this event failed".into()));
         }
-        // If the actor is gone already, its supervisor knows.
-        let _ = self.actor.cast(Message::CommitFailed(ending));
     }
 
     fn close(&self, partition: PartitionId, why: &str) {
         self.shared.ownership.close(partition);
         tracing::error!(partition = partition.0, event = %self.place.event, why, "partition closed");
     }
+}
 
-    /// Keep a snapshot, beside the booking path. Losing one costs time at the next load,
-    /// nothing else.
-    fn keep_snapshot(&self, snapshot: Box<Snapshot>, epoch: storage::Epoch, head: Head) {
-        let shared = Arc::clone(&self.shared);
-        let event: EventId = self.place.event;
-        tokio::spawn(async move {
-            let encoded =
-                tokio::task::spawn_blocking(move || record::encode_snapshot(&snapshot)).await;
-            let Ok(blob) = encoded else { return };
-            let kept = SnapshotToKeep { epoch, event, head, blob };
-            if let Err(error) = shared.stores.commit.keep_snapshot(kept).await {
-                tracing::warn!(%event, %error, "a snapshot was not kept");
-            }
-        });
-    }
+/// Keep a snapshot, beside the booking path. Losing one costs time at the next load,
+/// nothing else.
+pub(crate) fn keep_snapshot(shared: &Arc<Shared>, event: EventId, snapshot: Snapshot, head: Head) {
+    let shared = Arc::clone(shared);
+    tokio::spawn(async move {
+        let epoch = shared.ownership.epoch(shared.partition_of(event));
+        let encoded = tokio::task::spawn_blocking(move || record::encode_snapshot(&snapshot)).await;
+        let Ok(blob) = encoded else { return };
+        let kept = SnapshotToKeep { epoch, event, head, blob };
+        if let Err(error) = shared.stores.commit.keep_snapshot(kept).await {
+            tracing::warn!(%event, %error, "a snapshot was not kept");
+        }
+    });
 }
 
 fn fail_batch(answers: Vec<Waiting>, ending: &Ending) {

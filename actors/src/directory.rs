@@ -150,6 +150,21 @@ impl Directory {
         });
     }
 
+    /// Forget all such places: those too that somebody still looked at when their actor
+    /// left.
+    pub(crate) fn forget_sleepers(&self) {
+        self.places.retain(|_, place| {
+            Arc::strong_count(place) > 1
+                || !place.slot.is_asleep()
+                || place.suspicious.load(Ordering::Acquire)
+        });
+    }
+
+    /// How many places there are.
+    pub(crate) fn len(&self) -> usize {
+        self.places.len()
+    }
+
     /// All awake actors.
     pub(crate) fn awake_actors(&self) -> Vec<ActorRef<Message>> {
         self.places.iter().filter_map(|place| place.slot.awake()).collect()

@@ -10,7 +10,7 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use storage::Summary;
 use tokio::time::Instant;
 
-use crate::committer::Committer;
+use crate::committer::{Committer, keep_snapshot};
 use crate::directory::Place;
 use crate::error::{Receipt, SubmitError};
 use crate::shared::Shared;
@@ -72,6 +72,8 @@ impl Actor for EventActor {
         arguments: Arguments,
     ) -> Result<State, ActorProcessingErr> {
         let Arguments { shared, place, generation, recovered } = arguments;
+        shared.directory.woke();
+        shared.supervision.born(myself.get_id(), Arc::clone(&place), generation);
         let mut state = State {
             shared,
             place,
@@ -222,9 +224,8 @@ impl State {
     /// Snapshots come geometrically: their cost per booking stays constant however large
     /// the event gets, and so does the part of a load that is replay.
     fn snapshot_if_long_ago(&mut self) {
-        let since = self.inventory.seq().0 - self.snapshot_seq.0;
         let rows = self.inventory.rows() as u64;
-        if since > self.shared.options.snapshot_every.max(rows / 4)
+        if self.since_snapshot() > self.shared.options.snapshot_every.max(rows / 2)
             && self.staging.attach_snapshot(|| self.inventory.snapshot())
         {
             self.snapshot_seq = self.inventory.seq();
@@ -244,6 +245,10 @@ impl State {
         drop(self.myself.send_after(ahead, || Message::Due));
     }
 
+    fn since_snapshot(&self) -> u64 {
+        self.inventory.seq().0 - self.snapshot_seq.0
+    }
+
     fn idle_after(&self) -> Duration {
         let idle = self.shared.options.idle_after;
         if self.inventory.phase() == Phase::Open { idle } else { idle.min(UNOPENED_IDLE) }
@@ -257,7 +262,13 @@ impl State {
     /// out, so nothing sent to this actor can be lost.
     fn look_idle(&mut self, myself: &ActorRef<Message>) {
         let idle = self.last_used.elapsed() >= self.idle_after() && self.staging.is_idle();
-        if idle && self.place.slot.retire(self.generation) {
+        if idle && self.since_snapshot() > self.shared.options.snapshot_before_sleep {
+            // Nothing is staged, so memory is what is stored; the next look lets it sleep.
+            let snapshot = self.inventory.snapshot();
+            keep_snapshot(&self.shared, self.place.event, snapshot, self.staging.head());
+            self.snapshot_seq = self.inventory.seq();
+            self.look_again_later();
+        } else if idle && self.place.slot.retire(self.generation) {
             myself.stop(None);
         } else {
             self.look_again_later();

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use engine::{BookingId, EventId, UserId};
+use engine::{BookingId, BookingStatus, EventId, UserId};
 use storage::{BookingRow, PageRequest, PageStart, StorageError};
 
 use crate::shared::Shared;
@@ -95,13 +95,17 @@ impl FreshViews {
             page.status.is_none_or(|status| row.status == status)
                 && page.after.is_none_or(|after| (row.made_at, row.id) < (after.made_at, after.id))
         };
+        // A cancelled event is one entry in the tail; which rows it cancels, only the views
+        // know, and there they have another status still.
+        let cancelled = page.status == Some(BookingStatus::Cancelled);
+        let status = page.status.filter(|_| !(cancelled && overlay.cancels_events()));
         let mut rows: Vec<BookingRow> = Vec::new();
         let mut seen: HashSet<BookingId> = HashSet::new();
         let mut after = page.after;
         // A row of the views may drop out because the tail has it in another status: then
         // read on, until the page is full or the views end.
         loop {
-            let stored = read(PageRequest { after, limit, status: page.status }).await?;
+            let stored = read(PageRequest { after, limit, status }).await?;
             let ended = stored.len() < limit;
             after = stored.last().map(|row| PageStart { made_at: row.made_at, id: row.id });
             for row in stored {

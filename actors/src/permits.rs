@@ -34,6 +34,11 @@ impl Permits {
         Some(Permit(Arc::clone(&self.used)))
     }
 
+    /// How many there are.
+    pub(crate) const fn limit(&self) -> usize {
+        self.limit
+    }
+
     /// How many are out.
     pub(crate) fn used(&self) -> usize {
         self.used.load(Ordering::Acquire)

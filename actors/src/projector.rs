@@ -106,6 +106,9 @@ impl Projector {
                     tokio::select! {
                         () = self.shared.tail.pushed(self.partition) => {}
                         _ = stop.changed() => {}
+                        () = tokio::time::sleep(FAILURE_PAUSE), if self.has_gap() => {
+                            self.fill_gap().await;
+                        }
                     }
                 }
                 Err(error) => {
@@ -116,6 +119,18 @@ impl Projector {
                     tokio::time::sleep(FAILURE_PAUSE).await;
                 }
             }
+        }
+    }
+
+    /// Whether something is in the tail behind a position that is not.
+    fn has_gap(&self) -> bool {
+        self.shared.tail.len(self.partition) > 0
+    }
+
+    /// A gap that lasts is a batch that landed and that nobody here was told of.
+    async fn fill_gap(&self) {
+        if let Err(error) = self.shared.follow_outbox(self.partition).await {
+            tracing::error!(partition = self.partition.0, %error, "the outbox cannot be read");
         }
     }
 

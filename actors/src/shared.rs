@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use engine::EventId;
-use storage::{Epoch, Era, PartitionId, Stores};
+use storage::{Epoch, Era, PartitionId, StorageError, Stores};
 
 use crate::admission::Admission;
 use crate::clock::Clock;
@@ -35,6 +35,22 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn partition_of(&self, event: EventId) -> PartitionId {
         self.stores.commit.partition_of(event)
+    }
+
+    /// Read the outbox from the tail's first gap on: what is missing there is put in.
+    pub(crate) async fn follow_outbox(&self, partition: PartitionId) -> Result<(), StorageError> {
+        let last = self.stores.outbox.last(partition).await?;
+        let mut at = self.tail.followed(partition);
+        while at < last {
+            let limit = self.options.projector_batch;
+            let entries = self.stores.outbox.read(partition, at, limit).await?;
+            let Some(end) = entries.last().map(|entry| entry.position) else { break };
+            for entry in entries {
+                self.tail.push(partition, entry);
+            }
+            at = end;
+        }
+        Ok(())
     }
 
     pub(crate) fn is_draining(&self) -> bool {

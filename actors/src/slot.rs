@@ -63,6 +63,10 @@ impl<H: Clone, W: Waiter> Slot<H, W> {
                 Some(permit) => Entered::Found(handle.clone(), permit),
                 None => Entered::Full,
             },
+            // Who waits counts like who is in flight: each holds a permit of the process.
+            State::Starting { waiters, .. } if waiters.len() >= self.permits.limit() => {
+                Entered::Full
+            }
             State::Starting { waiters, .. } => {
                 waiters.push(waiter());
                 Entered::Wait

@@ -144,6 +144,11 @@ impl Staging {
         inner.queue.drain(..).flat_map(|filling| filling.answers).collect()
     }
 
+    /// Where the stored history stands, as far as the store has answered.
+    pub(crate) fn head(&self) -> Head {
+        self.inner.lock().head
+    }
+
     /// Whether nothing is staged and nothing in flight.
     pub(crate) fn is_idle(&self) -> bool {
         let inner = self.inner.lock();

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use dashmap::DashMap;
-use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
+use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, ActorStatus, SupervisionEvent};
 
 use crate::directory::Place;
 use crate::error::SubmitError;
@@ -53,7 +53,11 @@ impl Actor for Supervisor {
         shared: &mut Arc<Shared>,
     ) -> Result<(), ActorProcessingErr> {
         match event {
-            SupervisionEvent::ActorTerminated(child, ..) => bury(shared, child.get_id(), None),
+            SupervisionEvent::ActorTerminated(child, state, _) => {
+                // It holds the place, which is forgotten only when nobody else does.
+                drop(state);
+                bury(shared, child.get_id(), None);
+            }
             SupervisionEvent::ActorFailed(child, reason) => {
                 bury(shared, child.get_id(), Some(&reason.to_string()));
             }
@@ -74,6 +78,11 @@ impl Supervision {
         Ok(())
     }
 
+    /// An actor lives, from its first moment on.
+    pub(crate) fn born(&self, actor: ActorId, place: Arc<Place>, generation: u64) {
+        self.filled.insert(actor, (place, generation));
+    }
+
     /// Stop the supervisor and, with it, every actor that is left.
     pub(crate) fn stop(&self) {
         if let Some(supervisor) = self.supervisor.get() {
@@ -86,9 +95,12 @@ impl Supervision {
 pub(crate) async fn start(shared: Arc<Shared>, place: Arc<Place>, generation: u64) {
     match try_start(&shared, &place, generation).await {
         Ok(actor) => {
-            shared.directory.woke();
-            shared.supervision.filled.insert(actor.get_id(), (Arc::clone(&place), generation));
-            place.slot.started(generation, actor);
+            place.slot.started(generation, actor.clone());
+            // It may have died before its place knew that it lived; then nobody has been
+            // told, and its successor is started from here.
+            if actor.get_status() >= ActorStatus::Stopping {
+                start_successor(&shared, place, generation, Some("died at once"));
+            }
         }
         Err(error) => {
             place.slot.failed(generation, error);
@@ -132,12 +144,25 @@ async fn try_start(
 fn bury(shared: &Arc<Shared>, child: ActorId, failure: Option<&str>) {
     let Some((_, (place, generation))) = shared.supervision.filled.remove(&child) else { return };
     shared.directory.slept();
+    start_successor(shared, place, generation, failure);
+}
+
+fn start_successor(
+    shared: &Arc<Shared>,
+    place: Arc<Place>,
+    generation: u64,
+    failure: Option<&str>,
+) {
     let Some(next) = place.slot.crashed(generation) else {
         let event = place.event;
         drop(place);
         shared.directory.forget(event);
         return;
     };
+    if shared.is_draining() {
+        place.slot.failed(next, SubmitError::Unavailable("the system is stopping".into()));
+        return;
+    }
     let deaths = place.died();
     let pause = pause_after(deaths, shared.options.restart_pause, shared.options.restart_pause_max);
     tracing::warn!(event = %place.event, deaths, ?pause, ?failure, "an actor died");

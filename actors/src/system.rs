@@ -24,6 +24,9 @@ use crate::tail::Tail;
 /// How often a claim is tried again when somebody else was faster.
 const CLAIM_ATTEMPTS: usize = 3;
 
+/// Places of sleeping events are looked through once in so many sweeps.
+const FORGET_EVERY: u64 = 10;
+
 /// How often a stopping system looks whether all commands are answered.
 const DRAIN_LOOK: Duration = Duration::from_millis(5);
 
@@ -134,7 +137,10 @@ async fn claim(stores: &Stores, partition: PartitionId, owner: &str) -> Result<E
 /// Wake the events whose deadlines have come, those that sleep included.
 async fn sweep(shared: Arc<Shared>, partitions: Vec<PartitionId>, mut stop: watch::Receiver<bool>) {
     let office = BoxOffice::new(Arc::clone(&shared));
-    loop {
+    for round in 0u64.. {
+        if round.is_multiple_of(FORGET_EVERY) {
+            shared.directory.forget_sleepers();
+        }
         for &partition in &partitions {
             let limit = shared.options.deadline_batch;
             let due = shared.stores.commit.due(partition, shared.clock.now(), limit).await;
@@ -174,6 +180,12 @@ impl System {
     pub fn projection_lag(&self) -> usize {
         let tail = &self.shared.tail;
         self.shared.ownership.partitions().map(|partition| tail.len(partition)).sum()
+    }
+
+    /// How many events are remembered, awake or not.
+    #[must_use]
+    pub fn places(&self) -> usize {
+        self.shared.directory.len()
     }
 
     /// How many events are awake.

@@ -82,8 +82,9 @@ impl Tail {
             }
             queue.entries[place] = Some(Arc::clone(&entry));
             queue.unindexed.push_back(entry);
+            // Under the lock, so that nobody takes it off before it was added.
+            tail.size.fetch_add(size, Ordering::AcqRel);
         }
-        tail.size.fetch_add(size, Ordering::AcqRel);
         tail.pushed.notify_one();
     }
 
@@ -149,10 +150,17 @@ impl Tail {
     ) -> Result<Overlay, StorageError> {
         let tail = self.of(partition);
         let mut index = tail.index.lock();
-        let fresh = std::mem::take(&mut tail.queue.lock().unindexed);
+        let mut fresh = std::mem::take(&mut tail.queue.lock().unindexed);
         // Decoded under the readers' lock only: commits go on meanwhile.
-        for entry in fresh {
-            index.add(&entry)?;
+        while let Some(entry) = fresh.front() {
+            if let Err(error) = index.add(entry) {
+                // Back with it: the next reader must not get a list that is silently short.
+                let mut queue = tail.queue.lock();
+                fresh.append(&mut queue.unindexed);
+                queue.unindexed = fresh;
+                return Err(error);
+            }
+            fresh.pop_front();
         }
         Ok(index.overlay(wanted))
     }

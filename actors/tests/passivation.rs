@@ -39,4 +39,25 @@ async fn a_question_about_nothing_leaves_nothing_behind() {
     let deadline = Instant::now() + Duration::from_secs(5);
     assert_eq!(stage.office().info(EventId([9; 16]), deadline).await.unwrap(), None);
     eventually("it sleeps", async || stage.system.awake() == 0).await;
+    eventually("it is forgotten", async || stage.system.places() == 0).await;
+}
+
+#[tokio::test]
+async fn a_snapshot_is_kept_before_a_long_history_sleeps() {
+    let options =
+        Options { idle_after: Duration::from_millis(20), snapshot_before_sleep: 5, ..quick() };
+    let stage = Stage::with(options).await;
+    stage.open(4).await;
+    for who in 1..=6 {
+        stage.book(who).await.unwrap();
+    }
+    eventually("it sleeps", async || stage.system.awake() == 0).await;
+    let commit = stage.store.stores().commit;
+    eventually("the snapshot is kept", async || {
+        let loaded = commit.load(crate::support::EVENT).await.unwrap().unwrap();
+        loaded.snapshot.is_some() && loaded.tail.is_empty()
+    })
+    .await;
+    assert_eq!(stage.status(4).await, Some(BookingStatus::Confirmed));
+    assert_eq!(stage.book(7).await.unwrap().waitlist_position, Some(3));
 }

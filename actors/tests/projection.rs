@@ -87,9 +87,11 @@ async fn a_cancelled_event_cancels_every_listed_booking() {
     for who in 1..=4 {
         assert_eq!(listed(&stage, who).await, [BookingStatus::Cancelled]);
     }
+    let views = stage.system.fresh_views();
     let confirmed = PageRequest { status: Some(BookingStatus::Confirmed), ..page() };
-    let rows = stage.system.fresh_views().of_event(EVENT, confirmed).await.unwrap();
-    assert_eq!(rows, []);
+    assert_eq!(views.of_event(EVENT, confirmed).await.unwrap(), []);
+    let cancelled = PageRequest { status: Some(BookingStatus::Cancelled), ..page() };
+    assert_eq!(views.of_event(EVENT, cancelled).await.unwrap().len(), 4);
 }
 
 #[tokio::test]

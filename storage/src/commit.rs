@@ -257,6 +257,12 @@ pub trait CommitStore: Send + Sync {
         PartitionId(event.partition() % self.partitions())
     }
 
+    /// Whether every commit is answered, with an outcome that is known, or the process
+    /// ends: then nobody gives up waiting, however slow the store is.
+    fn always_answers(&self) -> bool {
+        false
+    }
+
     /// The current era of the store's history.
     fn era(&self) -> BoxFuture<'_, Result<Era, StorageError>>;
 

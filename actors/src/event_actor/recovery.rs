@@ -8,6 +8,10 @@ use crate::directory::Place;
 use crate::error::SubmitError;
 use crate::shared::Shared;
 
+/// Most batches looked through for the one that was answered: it is the first at its seq,
+/// but for those without booking events.
+const SAME_SEQ: usize = 512;
+
 /// An inventory as the store has it.
 pub(crate) struct Recovered {
     pub(crate) inventory: Inventory,
@@ -45,19 +49,7 @@ pub(crate) async fn recover(shared: &Shared, place: &Place) -> Result<Recovered,
 /// behind the tail's back. Before the event answers again the tail has to know it, else a
 /// list would lack what the actor answers.
 async fn follow_outbox(shared: &Shared, place: &Place) -> Result<(), StorageError> {
-    let partition = shared.partition_of(place.event);
-    let last = shared.stores.outbox.last(partition).await?;
-    let mut at = shared.tail.followed(partition);
-    while at < last {
-        let limit = shared.options.projector_batch;
-        let entries = shared.stores.outbox.read(partition, at, limit).await?;
-        let Some(end) = entries.last().map(|entry| entry.position) else { break };
-        for entry in entries {
-            shared.tail.push(partition, entry);
-        }
-        at = end;
-    }
-    Ok(())
+    shared.follow_outbox(shared.partition_of(place.event)).await
 }
 
 fn rebuild(event: EventId, loaded: &Loaded, limits: &Limits) -> Result<Recovered, StorageError> {
@@ -95,7 +87,7 @@ async fn contains_acknowledged(
         return Ok(());
     }
     let contained = stored.seq >= answered.seq && {
-        let batches = shared.stores.journal.history(place.event, answered.seq, 2).await;
+        let batches = shared.stores.journal.history(place.event, answered.seq, SAME_SEQ).await;
         let batches = batches.map_err(|error| SubmitError::Unavailable(error.to_string()))?;
         batches.iter().any(|batch| batch.chain == answered.chain)
     };

@@ -107,6 +107,11 @@ impl Overlay {
         }
     }
 
+    /// Whether rows may be cancelled that the tail itself does not have.
+    pub(crate) const fn cancels_events(&self) -> bool {
+        !self.cancelled.is_empty()
+    }
+
     /// Add what another partition's tail knows.
     pub(crate) fn join(&mut self, other: Self) {
         for row in other.rows.into_values() {

@@ -38,6 +38,10 @@ impl CommitStore for Ledger {
         1
     }
 
+    fn always_answers(&self) -> bool {
+        true
+    }
+
     fn era(&self) -> Answer<'_, Era> {
         Box::pin(self.readers.call(|connection| Ok(reads::ownership(connection)?.1)))
     }

@@ -192,6 +192,7 @@ section! {
         projector_batch: number projector_batch in 1..=100_000;
         projector_yield_ms: millis projector_yield in 0..=60_000;
         snapshot_every: number snapshot_every in 100..=10_000_000;
+        snapshot_before_sleep: number snapshot_before_sleep in 100..=10_000_000;
         clock_tolerance_ms: millis clock_tolerance in 1_000..=DAY_MS;
     }
 }
