@@ -39,9 +39,10 @@ pub struct Options {
     /// How long the projector yields to waiting commits before it does one round all the
     /// same.
     pub projector_yield: Duration,
-    /// A busy event's snapshot is taken when more booking events than this, and than
-    /// half the inventory has rows, have come since the last. Replay takes well under a
-    /// microsecond for each.
+    /// A busy event's snapshot is taken when more booking events than this, and than half
+    /// the inventory has rows, have come since the last. A snapshot is written beside the
+    /// batches of all events and costs more than the replay it saves, until that takes
+    /// about a tenth of a second.
     pub snapshot_every: u64,
     /// An event that goes to sleep takes a snapshot first when more booking events than
     /// this have come since the last.
@@ -68,7 +69,7 @@ impl Default for Options {
             tail_limit: 1_200_000,
             projector_batch: 512,
             projector_yield: Duration::from_secs(5),
-            snapshot_every: 20_000,
+            snapshot_every: 100_000,
             snapshot_before_sleep: 2_000,
             clock_tolerance: Duration::from_secs(60),
         }
