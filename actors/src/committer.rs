@@ -44,7 +44,7 @@ impl Committer {
                 self.commit(filling, head).await
             };
             if let Err((ending, answers)) = ended {
-                self.end(ending, answers);
+                self.end(&ending, answers);
                 return;
             }
         }
@@ -151,9 +151,9 @@ impl Committer {
     /// The actor's memory is worth nothing any more. First nothing more is taken from it,
     /// then the actor is told, and only then the callers: whoever repeats at once must not
     /// find its own unfinished key in that memory.
-    fn end(&self, ending: Ending, answers: Vec<Waiting>) {
+    fn end(&self, ending: &Ending, answers: Vec<Waiting>) {
         let partition = self.shared.partition_of(self.place.event);
-        match &ending {
+        match ending {
             Ending::Fenced { .. } => self.close(partition, "another owner has taken over"),
             Ending::Invalid => {
                 tracing::error!(event = %self.place.event, "the store found a batch against the law");
@@ -163,7 +163,7 @@ impl Committer {
         let staged = self.staging.fail();
         // If the actor is gone already, its supervisor knows.
         let _ = self.actor.cast(Message::CommitFailed(ending.clone()));
-        fail_batch(answers, &ending);
+        fail_batch(answers, ending);
         for answer in staged {
             answer.fail(SubmitError::Unavailable("an earlier commit of this event failed".into()));
         }
