@@ -183,3 +183,32 @@ impl Directory {
         self.awake.fetch_sub(1, Ordering::AcqRel);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::slot::Entered;
+
+    #[test]
+    fn who_waits_for_a_start_is_bounded_like_who_is_in_flight() {
+        let slot: Slot<(), StartWaiter> = Slot::new(2);
+        let waiter = || StartWaiter(oneshot::channel().0);
+        assert!(matches!(slot.enter(waiter), Entered::MustStart(1)));
+        assert!(matches!(slot.enter(waiter), Entered::Wait));
+        assert!(matches!(slot.enter(waiter), Entered::Full));
+        slot.started(1, ());
+        assert!(matches!(slot.enter(waiter), Entered::Found((), _)));
+    }
+
+    #[test]
+    fn only_a_place_that_nobody_looks_at_is_forgotten() {
+        let directory = Directory::new(4);
+        let event = EventId([1; 16]);
+        let looked_at = directory.place(event);
+        directory.forget_sleepers();
+        assert_eq!(directory.len(), 1);
+        drop(looked_at);
+        directory.forget_sleepers();
+        assert_eq!(directory.len(), 0);
+    }
+}

@@ -112,6 +112,24 @@ async fn a_store_that_stays_silent_makes_the_outcome_unknown_and_the_key_tells_l
     assert_eq!(header.summary.counts.booked, 1, "one key, one effect");
 }
 
+/// Every repeat by the same key meets the same silence. Whatever the last attempt looks
+/// like, an earlier one may have landed.
+#[tokio::test]
+async fn an_unknown_outcome_is_never_turned_into_a_certain_no() {
+    let stage = Stage::new().await;
+    stage.open(5).await;
+    stage.store.faults().lose_commits(1_000_000);
+    let mut callers = Vec::new();
+    for who in 1..=3 {
+        let (office, mut request) = (stage.office(), stage.request(user(who), book()));
+        request.deadline = Instant::now() + Duration::from_millis(1_200);
+        callers.push(tokio::spawn(async move { office.submit(EVENT, request).await }));
+    }
+    for caller in callers {
+        assert_eq!(caller.await.unwrap(), Err(SubmitError::Unknown));
+    }
+}
+
 #[tokio::test]
 async fn a_full_store_is_told_and_changes_nothing() {
     let stage = Stage::new().await;
