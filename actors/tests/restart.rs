@@ -1,8 +1,11 @@
 //! A stop and a start change nothing that was answered.
 
+use std::sync::Arc;
+
 use actors::{Options, StartError};
 use engine::{BookingStatus, Command};
 use storage::memory::MemoryStore;
+use storage::{PartitionId, SnapshotToKeep};
 
 use crate::support::{EVENT, START, Stage, book, booking, quick, user};
 
@@ -47,6 +50,26 @@ async fn snapshots_are_taken_and_used() {
     for who in 1..=200 {
         assert_eq!(stage.status(who).await, Some(BookingStatus::Confirmed));
     }
+}
+
+#[tokio::test]
+async fn a_snapshot_that_is_of_no_use_costs_time_and_nothing_else() {
+    let stage = Stage::new().await;
+    stage.open(500).await;
+    for who in 1..=50 {
+        stage.book(who).await.unwrap();
+    }
+    let commit = stage.store.stores().commit;
+    let epoch = commit.epoch(PartitionId(0)).await.unwrap();
+    let head = commit.headers(vec![EVENT]).await.unwrap()[0].unwrap().head;
+    let garbage = SnapshotToKeep { epoch, event: EVENT, head, blob: Arc::from(&b"\x01xyz"[..]) };
+    assert!(commit.keep_snapshot(garbage).await.unwrap());
+    stage.book(51).await.unwrap();
+    let stage = stage.restart(quick()).await;
+    for who in 1..=51 {
+        assert_eq!(stage.status(who).await, Some(BookingStatus::Confirmed));
+    }
+    assert_eq!(stage.book(52).await.unwrap().booking.seq.0, 53);
 }
 
 #[tokio::test]

@@ -1,8 +1,10 @@
 //! Bringing an inventory back from what is stored: snapshot and tail through the same
 //! `apply` as the first time.
 
+use std::sync::Arc;
+
 use engine::{EventId, Inventory, Limits, Seq};
-use storage::{Head, Loaded, StorageError, record};
+use storage::{Head, Loaded, Position, StorageError, record};
 
 use crate::directory::Place;
 use crate::error::SubmitError;
@@ -11,6 +13,9 @@ use crate::shared::Shared;
 /// Most batches looked through for the one that was answered: it is the first at its seq,
 /// but for those without booking events.
 const SAME_SEQ: usize = 512;
+
+/// Most batches read at a time when a whole history has to be.
+const HISTORY_PAGE: usize = 1_024;
 
 /// An inventory as the store has it.
 pub(crate) struct Recovered {
@@ -37,12 +42,44 @@ pub(crate) async fn recover(shared: &Shared, place: &Place) -> Result<Recovered,
         let inventory = Inventory::new(event).with_limits(&shared.options.limits);
         return Ok(Recovered { inventory, head: Head::default(), snapshot_seq: Seq(0) });
     };
+    let (header, from_snapshot) = (loaded.header, loaded.snapshot.is_some());
+    let rebuilt = rebuild_apart(shared, event, loaded).await;
+    match rebuilt {
+        Err(error) if from_snapshot => {
+            // A snapshot only saves time: the history has everything.
+            tracing::error!(%event, %error, "a snapshot is of no use; reading the whole history");
+            let tail = whole_history(shared, event).await.map_err(|error| unavailable(&error))?;
+            rebuild_apart(shared, event, Loaded { header, snapshot: None, tail }).await
+        }
+        rebuilt => rebuilt,
+    }
+    .map_err(|error| unavailable(&error))
+}
+
+/// Rebuild where it may take a while, and where a broken law ends nothing but this.
+async fn rebuild_apart(
+    shared: &Shared,
+    event: EventId,
+    loaded: Loaded,
+) -> Result<Recovered, StorageError> {
     let limits = shared.options.limits.clone();
     tokio::task::spawn_blocking(move || rebuild(event, &loaded, &limits))
         .await
-        .map_err(|_| StorageError::Damaged("replay broke a law of the engine".into()))
-        .and_then(|rebuilt| rebuilt)
-        .map_err(|error| unavailable(&error))
+        .unwrap_or_else(|_| Err(StorageError::Damaged("replay broke a law of the engine".into())))
+}
+
+/// Every batch of an event, from the first.
+async fn whole_history(shared: &Shared, event: EventId) -> Result<Vec<Arc<[u8]>>, StorageError> {
+    let (mut from, mut last) = (Seq(1), Position(0));
+    let mut blobs = Vec::new();
+    loop {
+        let mut batches = shared.stores.journal.history(event, from, HISTORY_PAGE).await?;
+        // A page begins with the batch that contains `from`, which may be known already.
+        batches.retain(|batch| batch.position > last);
+        let Some(end) = batches.last() else { return Ok(blobs) };
+        (from, last) = (Seq(end.last_seq.0 + 1), end.position);
+        blobs.extend(batches.into_iter().map(|batch| batch.blob));
+    }
 }
 
 /// A batch whose outcome nobody knew, or one that came from elsewhere, may have landed
