@@ -241,4 +241,20 @@ mod tests {
         assert!(!names(&lines("lost 0, oversold 0\nFAILED oversold: 1"), "lost"));
         assert!(!names(&lines("FAILED lost_keys: 3"), "lost"));
     }
+
+    /// A change of the code around it can break a patch, which nobody would notice until
+    /// the mutants are run the next time.
+    #[test]
+    fn every_patch_still_applies() {
+        for mutant in mutants().expect("the patches can be read") {
+            let output = Command::new("git")
+                .args(["apply", "--check"])
+                .arg(&mutant.patch)
+                .current_dir(root())
+                .output()
+                .expect("git can be started");
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success(), "{}: {said}", mutant.name);
+        }
+    }
 }
