@@ -230,6 +230,7 @@ impl BoxOffice {
     /// Wake an event so that it does what is due. One that is awake has its own alarm.
     /// Passes the process' bound: what is due is not the crowd's fault.
     pub(crate) async fn wake(&self, event: EventId, deadline: Instant) -> Result<(), SubmitError> {
+        self.not_draining()?;
         let door = AtTheDoor::internal();
         let place = self.shared.directory.place(event);
         let (actor, _admitted) = self.actor(&place, door, deadline).await?;
@@ -256,10 +257,15 @@ impl BoxOffice {
     }
 
     fn door(&self, user: Option<UserId>) -> Result<AtTheDoor, SubmitError> {
+        self.not_draining()?;
+        self.shared.admission.enter(user)
+    }
+
+    fn not_draining(&self) -> Result<(), SubmitError> {
         if self.shared.is_draining() {
             return Err(SubmitError::Unavailable("the system is stopping".into()));
         }
-        self.shared.admission.enter(user)
+        Ok(())
     }
 
     /// The awake actor of a place, started if need be.

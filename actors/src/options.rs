@@ -19,7 +19,8 @@ pub struct Options {
     pub awake_events: usize,
     /// An event without a command for this long goes to sleep.
     pub idle_after: Duration,
-    /// How long a batch whose outcome is unknown is repeated before its actor ends.
+    /// How long a batch whose outcome is unknown is repeated before its actor ends. A store
+    /// that always answers is waited for instead.
     pub commit_deadline: Duration,
     /// Pause between two attempts of a batch whose outcome is unknown.
     pub commit_retry_pause: Duration,

@@ -1,8 +1,9 @@
 //! What an actor has decided and the store does not have yet: the batches that fill while
 //! one is in flight, with the answers that wait for them.
 //!
-//! Shared by the actor, which puts in, and its committer, which takes out. Bounded by the
-//! event's permits: whatever waits here holds one.
+//! Shared by the actor, which puts in, and its committer, which takes out. Every answer
+//! that waits here holds one of the event's permits. What was due has no permit; it is
+//! bounded by the lengths of the waitlist and of the holds.
 
 use std::collections::VecDeque;
 

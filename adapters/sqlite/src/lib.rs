@@ -157,8 +157,9 @@ impl Sqlite {
     }
 }
 
-const REBUILD_VIEWS: &str = "`eventflow rebuild-views` makes it anew from the ledger";
-const RECOVER: &str = "restore both files from the same backup, or run `eventflow recover`";
+const REBUILD_VIEWS: &str =
+    "`rm views.db*` in that folder is enough: the next start makes it anew from the ledger";
+const RECOVER: &str = "restore both files from the same backup";
 
 /// Make the folder and take its lock.
 fn lock(dir: &Path) -> Result<File, OpenError> {
