@@ -28,11 +28,20 @@ pub const ORIGIN_EDGE: &str = "edge";
 /// Identifies a request in logs, from the gateway on.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// The address that a request came from, told by the gateway to the auth service. The
+/// gateway takes this header away from what comes from outside.
+pub const CLIENT_ADDRESS: HeaderName = HeaderName::from_static("eventflow-client-address");
+
 /// As of when live counts in an answer are, when booking could not be asked.
 pub const AVAILABILITY_AS_OF: HeaderName = HeaderName::from_static("availability-as-of");
 
 /// Longest `Idempotency-Key`, in characters.
 pub const KEY_CHARS: usize = 255;
+
+/// The address at the other end of the connection that a request came in by, as an
+/// extension of the request, set by the listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer(pub std::net::IpAddr);
 
 /// The key of one request and who made it.
 #[derive(Clone, Debug, PartialEq, Eq)]

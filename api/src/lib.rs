@@ -8,6 +8,7 @@
 //! identity     tokens: issuing, checking, the Caller
 //! headers      Idempotency-Key and its kin
 //! page         cursors, limits, links to the next page
+//! routes       routers together with the table of who may call what
 //! upstream     how one face calls another
 //! clock        time and randomness, handed in
 //! wire         ids, times and money as they are written
@@ -29,6 +30,7 @@ pub mod internal;
 pub mod page;
 pub mod problem;
 pub mod refusal;
+pub mod routes;
 pub mod upstream;
 pub mod wire;
 

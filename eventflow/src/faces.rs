@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use actors::System;
+use api::routes::Route;
 use api::upstream::LateRouter;
 use api::{Upstream, Verifier};
 use gateway::{Gateway, Readiness, Upstreams};
@@ -11,6 +12,12 @@ use storage::Stores;
 use crate::clock::{ProcessClock, SystemEntropy};
 use crate::config::Config;
 use crate::keys::Keys;
+
+/// Every route that is reachable from outside, with who may call it.
+#[must_use]
+pub fn routes() -> Vec<Route> {
+    [gateway::routes(), auth::routes(), catalog::routes(), booking::routes()].concat()
+}
 
 /// What the world meets.
 pub(crate) struct Faces {
@@ -77,5 +84,24 @@ impl Faces {
         let gateway =
             Gateway::new(config.gateway.options(), upstreams, readiness.clone(), &**entropy);
         Ok(Self { gateway, readiness, catalog })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_gateway_finds_the_way_to_every_route() {
+        use gateway::routing::{Destination, destination};
+
+        for (routes, expected) in [
+            (gateway::routes(), None),
+            (auth::routes(), Some(Destination::Auth)),
+            (catalog::routes(), Some(Destination::Catalog)),
+            (booking::routes(), Some(Destination::Booking)),
+        ] {
+            for route in routes {
+                assert_eq!(destination(route.path), expected, "{} {}", route.method, route.path);
+            }
+        }
     }
 }

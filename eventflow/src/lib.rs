@@ -25,6 +25,7 @@ pub mod stores;
 pub mod telemetry;
 
 pub use config::Config;
+pub use faces::routes;
 pub use node::Node;
 
 /// Every request makes and drops some dozens of small things on whatever thread it is

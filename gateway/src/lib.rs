@@ -25,10 +25,12 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::sync::Arc;
 
+use api::routes::{Access, Route};
 use api::{Entropy, Upstream};
 use axum::Router;
 use axum::extract::Request;
 use axum::response::Response;
+use http::Method;
 
 pub use options::Options;
 pub use readiness::Readiness;
@@ -88,4 +90,11 @@ impl Gateway {
             async move { Ok::<_, Infallible>(answer.await) }
         }))
     }
+}
+
+/// The routes that the gateway answers itself.
+#[must_use]
+pub fn routes() -> Vec<Route> {
+    let own = |path| Route { method: Method::GET, path, access: Access::Anyone };
+    readiness::PATHS.map(own).to_vec()
 }

@@ -7,6 +7,10 @@ use api::extract::json_bytes;
 use axum::response::Response;
 use http::StatusCode;
 
+/// The paths that are answered here: for people, for whoever balances load, for whoever
+/// restarts what is dead.
+pub(crate) const PATHS: [&str; 3] = ["/health", "/readyz", "/livez"];
+
 const STARTING: u8 = 0;
 const READY: u8 = 1;
 const DRAINING: u8 = 2;

@@ -18,6 +18,9 @@ const GREETING: &str = "EventFlow listens on http://";
 /// What the standard library writes when a thread panics.
 const PANIC: &str = "panicked at";
 
+/// Turns the limits of rates off.
+pub const UNLIMITED: (&str, &str) = ("EVENTFLOW_GATEWAY__RATE_LIMIT__ENABLED", "false");
+
 /// Lines of a log that are shown when a test fails.
 const SHOWN_LINES: usize = 30;
 
@@ -109,8 +112,18 @@ impl Server {
     /// # Panics
     /// As there.
     pub async fn start_with(home: &Home, arguments: &[&str]) -> Self {
+        Self::start_in(home, arguments, &[UNLIMITED]).await
+    }
+
+    /// As [`Self::start_with`], with variables of the environment instead of the usual one,
+    /// by which one address and one person may ask for as much as they like: everybody in
+    /// a test has the same address.
+    ///
+    /// # Panics
+    /// As there.
+    pub async fn start_in(home: &Home, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let printed = home.log().len();
-        let mut server = Self::spawn(home, arguments);
+        let mut server = Self::spawn(home, arguments, environment);
         server.address = eventually("the server says where it listens", async || {
             let log = home.log();
             let ended = server.child.try_wait().ok().flatten();
@@ -132,12 +145,12 @@ impl Server {
     /// # Panics
     /// When it has ended by itself.
     pub async fn start_and_kill(home: &Home, later: Duration) {
-        let server = Self::spawn(home, &[]);
+        let server = Self::spawn(home, &[], &[UNLIMITED]);
         tokio::time::sleep(later).await;
         server.kill();
     }
 
-    fn spawn(home: &Home, arguments: &[&str]) -> Self {
+    fn spawn(home: &Home, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let data = home.data();
         let data = data.to_str().expect("the temporary folder's name is text");
         let log = File::options().create(true).append(true).open(home.log_file());
@@ -146,6 +159,7 @@ impl Server {
         let child = command(home.folder.path())
             .args(["run", "--listen", "127.0.0.1:0", "--data", data])
             .args(arguments)
+            .envs(environment.iter().copied())
             .stdout(log)
             .stderr(errors)
             .spawn()

@@ -143,6 +143,7 @@ section! {
         request_timeout_ms: millis request_timeout in 100..=REQUEST_MS;
         cors_origins: texts cors_origins;
         cors_max_age_s: seconds cors_max_age in 0..=86_400;
+        @own rate_limit: RateLimit = RateLimit::default();
     }
 }
 
@@ -210,6 +211,19 @@ section! {
         client_key_memory_s: span client_key_memory in 86_400..=MONTH_S;
         edge_key_memory_s: span edge_key_memory in 60..=MONTH_S;
         keys_per_principal: number keys_per_principal in 1..=100_000;
+    }
+}
+
+/// How much one address and one person may ask for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RateLimit {
+    /// Whether there are such limits at all, those of log-ins among them.
+    pub enabled: bool,
+}
+
+impl Default for RateLimit {
+    fn default() -> Self {
+        Self { enabled: true }
     }
 }
 

@@ -21,6 +21,7 @@ mod tests_support;
 
 use std::sync::Arc;
 
+use api::routes::Route;
 use axum::Router;
 
 pub use error::Error;
@@ -49,4 +50,10 @@ impl Service {
     pub fn router(&self) -> Router {
         routes::router(self.state.clone())
     }
+}
+
+/// Every route of this service, with who may call it.
+#[must_use]
+pub fn routes() -> Vec<Route> {
+    routes::routes().table()
 }

@@ -8,10 +8,9 @@ use std::sync::Arc;
 
 use api::Verifier;
 use api::extract::BODY_BYTES;
-use api::problem::{no_such_method, no_such_path};
+use api::routes::{Access, Routes};
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, FromRef};
-use axum::routing::{get, post};
+use axum::extract::FromRef;
 
 use crate::service::Accounts;
 
@@ -28,14 +27,15 @@ impl FromRef<State> for Arc<Verifier> {
     }
 }
 
+/// Every route, with who may call it.
+pub(crate) fn routes() -> Routes<State> {
+    Routes::new()
+        .post("/auth/register", Access::Anyone, register::register)
+        .post("/auth/login", Access::Anyone, login::login)
+        .get("/auth/validate", Access::Person, me::validate)
+        .get("/users/me", Access::Person, me::me)
+}
+
 pub(crate) fn router(state: State) -> Router {
-    Router::new()
-        .route("/auth/register", post(register::register))
-        .route("/auth/login", post(login::login))
-        .route("/auth/validate", get(me::validate))
-        .route("/users/me", get(me::me))
-        .fallback(no_such_path)
-        .method_not_allowed_fallback(no_such_method)
-        .layer(DefaultBodyLimit::max(BODY_BYTES))
-        .with_state(state)
+    routes().into_router(BODY_BYTES, state)
 }

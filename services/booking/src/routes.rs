@@ -8,27 +8,31 @@ mod lists;
 mod tests;
 
 use api::problem::{no_such_method, no_such_path};
+use api::routes::{Access, Routes};
 use api::{extract, internal as calls};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::routing::{get, post};
+use axum::routing::post;
 
 use crate::service::Service;
 
+/// Every public route, with who may call it.
+pub(crate) fn routes() -> Routes<Service> {
+    Routes::new()
+        .post("/bookings", Access::Person, bookings::create)
+        .get("/bookings", Access::Person, lists::own)
+        .get("/bookings/{id}", Access::Owner, bookings::read)
+        .delete("/bookings/{id}", Access::Owner, bookings::cancel)
+        .get("/bookings/user/{user_id}", Access::Named, lists::of_user)
+        .get("/users/{user_id}/bookings", Access::Named, lists::of_user)
+        .get("/bookings/event/{event_id}", Access::Organizer, lists::of_event)
+        .get("/events/{event_id}/bookings", Access::Organizer, lists::of_event)
+        .get("/events/{event_id}/availability", Access::Anyone, availability::read)
+}
+
 /// The public routes.
 pub(crate) fn public(service: Service) -> Router {
-    Router::new()
-        .route("/bookings", post(bookings::create).get(lists::own))
-        .route("/bookings/{id}", get(bookings::read).delete(bookings::cancel))
-        .route("/bookings/user/{user_id}", get(lists::of_user))
-        .route("/users/{user_id}/bookings", get(lists::of_user))
-        .route("/bookings/event/{event_id}", get(lists::of_event))
-        .route("/events/{event_id}/bookings", get(lists::of_event))
-        .route("/events/{event_id}/availability", get(availability::read))
-        .fallback(no_such_path)
-        .method_not_allowed_fallback(no_such_method)
-        .layer(DefaultBodyLimit::max(extract::BODY_BYTES))
-        .with_state(service)
+    routes().into_router(extract::BODY_BYTES, service)
 }
 
 /// The routes for the catalog; see [`api::internal`].

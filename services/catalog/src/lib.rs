@@ -35,5 +35,13 @@ mod service;
 mod times;
 mod words;
 
+use api::routes::Route;
+
 pub use options::Options;
 pub use service::{Parts, Service};
+
+/// Every public route of this service, with who may call it.
+#[must_use]
+pub fn routes() -> Vec<Route> {
+    routes::routes().table()
+}

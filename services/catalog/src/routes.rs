@@ -6,25 +6,28 @@ mod summaries;
 mod tests;
 
 use api::problem::{no_such_method, no_such_path};
+use api::routes::{Access, Routes};
 use api::{extract, internal as calls};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::routing::{get, post};
+use axum::routing::post;
 
 use crate::service::Service;
 
+/// Every public route, with who may call it.
+pub(crate) fn routes() -> Routes<Service> {
+    Routes::new()
+        .get("/events", Access::Anyone, events::list)
+        .post("/events", Access::Person, events::create)
+        .get("/events/{id}", Access::Anyone, events::read)
+        .put("/events/{id}", Access::Organizer, events::change)
+        .patch("/events/{id}", Access::Organizer, events::change)
+        .delete("/events/{id}", Access::Organizer, events::delete)
+}
+
 /// The public routes.
 pub(crate) fn public(service: Service) -> Router {
-    Router::new()
-        .route("/events", get(events::list).post(events::create))
-        .route(
-            "/events/{id}",
-            get(events::read).put(events::change).patch(events::change).delete(events::delete),
-        )
-        .fallback(no_such_path)
-        .method_not_allowed_fallback(no_such_method)
-        .layer(DefaultBodyLimit::max(extract::BODY_BYTES))
-        .with_state(service)
+    routes().into_router(extract::BODY_BYTES, service)
 }
 
 /// The routes for booking; see [`api::internal`].
