@@ -35,10 +35,29 @@ pub struct Account {
     pub created_at: Timestamp,
 }
 
+/// What changes of an account: `None` leaves a part as it is.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct AccountChange {
+    /// Another address.
+    pub email: Option<String>,
+    /// Another name to show, or none any more.
+    pub full_name: Option<Option<String>>,
+    /// Another password's hash in PHC form.
+    pub password_hash: Option<String>,
+}
+
 /// Accounts, unique by name and by address, both compared in lower case.
 pub trait AccountStore: Send + Sync {
     /// Add an account. `Taken { field: "username" | "email" }` if one of them is.
     fn add(&self, account: Account) -> BoxFuture<'_, Result<(), StorageError>>;
+
+    /// Change an account, and return it as it is then; `None` if there is none.
+    /// `Taken { field: "email" }`, and nothing is changed, if another one has the address.
+    fn change(
+        &self,
+        id: UserId,
+        change: AccountChange,
+    ) -> BoxFuture<'_, Result<Option<Account>, StorageError>>;
 
     /// By id.
     fn by_id(&self, id: UserId) -> BoxFuture<'_, Result<Option<Account>, StorageError>>;

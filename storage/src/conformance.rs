@@ -12,6 +12,7 @@ pub mod commit;
 pub mod differential;
 pub mod journal;
 pub mod sample;
+pub mod sessions;
 pub mod views;
 
 /// Makes fresh, empty stores; they live at least as long as the closure.

@@ -16,9 +16,10 @@ pub mod memory;
 pub mod outbox;
 pub mod project;
 pub mod record;
+pub mod sessions;
 pub mod views;
 
-pub use accounts::{Account, AccountStore, Role};
+pub use accounts::{Account, AccountChange, AccountStore, Role};
 pub use bus::{Delivery, Message, MessageBus};
 pub use catalog::{CatalogEntry, CatalogFilter, CatalogStore, CreateKey, KeptAnswer, Stored};
 pub use commit::{
@@ -27,6 +28,9 @@ pub use commit::{
 };
 pub use error::StorageError;
 pub use outbox::{Journal, Outbox, OutboxEntry};
+pub use sessions::{
+    Ended, Rotated, Rotation, SecretDigest, Session, SessionId, SessionStore,
+};
 pub use views::{BookingRow, BookingViews, PageRequest, PageStart, ViewChange};
 
 /// The bundle of ports that a process gets.
@@ -42,6 +46,8 @@ pub struct Stores {
     pub views: Arc<dyn BookingViews>,
     /// Who may log in.
     pub accounts: Arc<dyn AccountStore>,
+    /// Who stays logged in.
+    pub sessions: Arc<dyn SessionStore>,
     /// What events say of themselves.
     pub catalog: Arc<dyn CatalogStore>,
     /// Facts for others.

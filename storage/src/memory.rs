@@ -15,6 +15,7 @@ mod bus;
 mod catalog;
 mod faults;
 mod ledger;
+mod sessions;
 mod signal;
 mod views;
 
@@ -23,6 +24,7 @@ pub use bus::MemoryBus;
 pub use catalog::MemoryCatalog;
 pub use faults::Faults;
 pub use ledger::MemoryLedger;
+pub use sessions::MemorySessions;
 pub use views::MemoryViews;
 
 /// All ports in memory.
@@ -31,6 +33,7 @@ pub struct MemoryStore {
     ledger: Arc<MemoryLedger>,
     views: Arc<MemoryViews>,
     accounts: Arc<MemoryAccounts>,
+    sessions: Arc<MemorySessions>,
     catalog: Arc<MemoryCatalog>,
     bus: Arc<MemoryBus>,
 }
@@ -43,6 +46,7 @@ impl MemoryStore {
             ledger: Arc::new(MemoryLedger::new(partitions)),
             views: Arc::default(),
             accounts: Arc::default(),
+            sessions: Arc::default(),
             catalog: Arc::default(),
             bus: Arc::default(),
         }
@@ -57,6 +61,7 @@ impl MemoryStore {
             journal: self.ledger.clone(),
             views: self.views.clone(),
             accounts: self.accounts.clone(),
+            sessions: self.sessions.clone(),
             catalog: self.catalog.clone(),
             bus: self.bus.clone(),
         }

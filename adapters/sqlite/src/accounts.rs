@@ -3,7 +3,7 @@
 use engine::UserId;
 use futures_util::future::BoxFuture;
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use storage::{Account, AccountStore, Role, StorageError};
+use storage::{Account, AccountChange, AccountStore, Role, StorageError};
 
 use crate::readers::Readers;
 use crate::value::time;
@@ -37,6 +37,16 @@ impl AccountStore for Accounts {
                 })
                 .await?;
             taken.map_or(Ok(()), |field| Err(StorageError::Taken { field }))
+        })
+    }
+
+    fn change(&self, id: UserId, change: AccountChange) -> Answer<'_, Option<Account>> {
+        Box::pin(async move {
+            let changed = self
+                .writer
+                .call(BYTES, move |connection, ()| changed(connection, id, &change))
+                .await?;
+            changed.map_err(|field| StorageError::Taken { field })
         })
     }
 
@@ -81,6 +91,46 @@ fn taken(connection: &Connection, account: &Account) -> rusqlite::Result<Option<
     }
     let mut by_id = connection.prepare_cached("SELECT 1 FROM auth_account WHERE id = ?1")?;
     Ok(by_id.exists([account.id.0])?.then_some("id"))
+}
+
+/// The account after a change, or the field that another one has.
+fn changed(
+    connection: &Connection,
+    id: UserId,
+    change: &AccountChange,
+) -> rusqlite::Result<Result<Option<Account>, &'static str>> {
+    let stored = connection
+        .prepare_cached(&format!("SELECT {COLUMNS} WHERE id = ?1"))?
+        .query_row([id.0], account_of)
+        .optional()?;
+    let Some(mut account) = stored else { return Ok(Ok(None)) };
+    if let Some(email) = &change.email {
+        let mut another = connection
+            .prepare_cached("SELECT 1 FROM auth_account WHERE email_lower = ?1 AND id <> ?2")?;
+        if another.exists(params![email.to_lowercase(), id.0])? {
+            return Ok(Err("email"));
+        }
+        account.email.clone_from(email);
+    }
+    if let Some(full_name) = &change.full_name {
+        account.full_name.clone_from(full_name);
+    }
+    if let Some(hash) = &change.password_hash {
+        account.password_hash.clone_from(hash);
+    }
+    connection
+        .prepare_cached(
+            "UPDATE auth_account SET email = ?2, email_lower = ?3, full_name = ?4, \
+             password_hash = ?5 WHERE id = ?1",
+        )?
+        .execute(params![
+            id.0,
+            account.email,
+            account.email.to_lowercase(),
+            account.full_name,
+            account.password_hash,
+        ])?;
+    Ok(Ok(Some(account)))
 }
 
 fn insert(connection: &Connection, account: &Account) -> rusqlite::Result<()> {

@@ -44,7 +44,10 @@ pub(crate) const VIEWS: Kind = Kind {
 pub(crate) const APP: Kind = Kind {
     name: "app.db",
     application_id: i32::from_be_bytes(*b"EvFA"),
-    migrations: &[include_str!("../schema/app/0001_app.sql")],
+    migrations: &[
+        include_str!("../schema/app/0001_app.sql"),
+        include_str!("../schema/app/0002_sessions.sql"),
+    ],
     synchronous: "FULL",
 };
 

@@ -31,6 +31,7 @@ mod error;
 mod file;
 mod ledger;
 mod readers;
+mod sessions;
 mod value;
 mod views;
 mod writer;
@@ -119,6 +120,8 @@ impl Sqlite {
         let (writer, readers) = (app_writer.clone(), app_readers.clone());
         let accounts = Arc::new(accounts::Accounts { writer, readers });
         let (writer, readers) = (app_writer.clone(), app_readers.clone());
+        let sessions = Arc::new(sessions::Sessions { writer, readers });
+        let (writer, readers) = (app_writer.clone(), app_readers.clone());
         let catalog = Arc::new(catalog::Catalog { writer, readers });
         let bus = Arc::new(Bus::new(app_writer.clone(), app_readers.clone()));
         let stores = Stores {
@@ -127,6 +130,7 @@ impl Sqlite {
             journal: ledger.clone(),
             views: views.clone(),
             accounts,
+            sessions,
             catalog,
             bus,
         };

@@ -56,6 +56,12 @@ async fn accounts() {
 }
 
 #[tokio::test]
+async fn sessions() {
+    let folders = Folders::default();
+    conformance::sessions::suite(&|| folders.fresh()).await;
+}
+
+#[tokio::test]
 async fn catalog() {
     let folders = Folders::default();
     conformance::catalog::suite(&|| folders.fresh()).await;

@@ -2,12 +2,13 @@
 
 use super::Fresh;
 use super::sample::{START, user};
-use crate::{Account, Role, StorageError, Stores};
+use crate::{Account, AccountChange, Role, StorageError, Stores};
 
 /// Everything that this port asks of an adapter.
 pub async fn suite(fresh: Fresh<'_>) {
     accounts_come_back(&fresh()).await;
     names_and_addresses_are_unique(&fresh()).await;
+    a_change_keeps_the_rest(&fresh()).await;
 }
 
 fn account(n: u64, username: &str, email: &str) -> Account {
@@ -66,4 +67,49 @@ async fn names_and_addresses_are_unique(stores: &Stores) {
     let both = [account(7, "Twin", "one@example.org"), account(8, "twin", "two@example.org")];
     let added = futures_util::future::join_all(both.map(|one| accounts.add(one))).await;
     assert_eq!(added.iter().filter(|one| one.is_ok()).count(), 1, "of two at once, one");
+}
+
+async fn a_change_keeps_the_rest(stores: &Stores) {
+    let accounts = &*stores.accounts;
+    let nobody = accounts.change(user(9), AccountChange::default()).await.expect("an answer");
+    assert_eq!(nobody, None);
+    let before = account(2, "Ada", "ada@example.org");
+    accounts.add(before.clone()).await.expect("it is added");
+    accounts.add(account(4, "Zoe", "zoe@example.org")).await.expect("it is added");
+    let nothing = accounts.change(before.id, AccountChange::default()).await.expect("an answer");
+    assert_eq!(nothing.as_ref(), Some(&before));
+
+    let change = AccountChange { full_name: Some(None), ..AccountChange::default() };
+    let after = Account { full_name: None, ..before.clone() };
+    let changed = accounts.change(before.id, change).await.expect("an answer");
+    assert_eq!(changed.as_ref(), Some(&after));
+
+    let change = AccountChange {
+        email: Some("ADA@Example.org".into()),
+        password_hash: Some("another".into()),
+        full_name: None,
+    };
+    let after = Account {
+        email: "ADA@Example.org".into(),
+        password_hash: "another".into(),
+        ..after
+    };
+    let changed = accounts.change(before.id, change).await.expect("the own address is free");
+    assert_eq!(changed.as_ref(), Some(&after));
+
+    let change = AccountChange {
+        email: Some("ZOE@example.org".into()),
+        full_name: Some(Some("X".into())),
+        password_hash: None,
+    };
+    match accounts.change(before.id, change).await {
+        Err(StorageError::Taken { field: "email" }) => {}
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(accounts.by_id(before.id).await.expect("a read"), Some(after), "nothing changed");
+    let moved = AccountChange { email: Some("new@example.org".into()), ..Default::default() };
+    accounts.change(before.id, moved).await.expect("it is free");
+    assert_eq!(accounts.by_login("ada@example.org").await.expect("a read"), None);
+    let found = accounts.by_login("NEW@example.org").await.expect("a read");
+    assert_eq!(found.map(|found| found.id), Some(before.id));
 }

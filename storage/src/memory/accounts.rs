@@ -5,7 +5,7 @@ use futures_util::future::{BoxFuture, ready};
 use parking_lot::Mutex;
 
 use super::now;
-use crate::accounts::{Account, AccountStore};
+use crate::accounts::{Account, AccountChange, AccountStore};
 use crate::error::StorageError;
 
 /// Accounts in memory.
@@ -32,6 +32,37 @@ impl AccountStore for MemoryAccounts {
             Ok(())
         };
         Box::pin(ready(result))
+    }
+
+    fn change(
+        &self,
+        id: UserId,
+        change: AccountChange,
+    ) -> BoxFuture<'_, Result<Option<Account>, StorageError>> {
+        let mut accounts = self.accounts.lock();
+        if let Some(email) = &change.email {
+            let wanted = email.to_lowercase();
+            let another = |stored: &Account| {
+                stored.id != id && stored.email.to_lowercase() == wanted
+            };
+            if accounts.iter().any(another) {
+                return Box::pin(ready(Err(StorageError::Taken { field: "email" })));
+            }
+        }
+        let account = accounts.iter_mut().find(|account| account.id == id);
+        now(account.map(|account| {
+            let AccountChange { email, full_name, password_hash } = change;
+            if let Some(email) = email {
+                account.email = email;
+            }
+            if let Some(full_name) = full_name {
+                account.full_name = full_name;
+            }
+            if let Some(hash) = password_hash {
+                account.password_hash = hash;
+            }
+            account.clone()
+        }))
     }
 
     fn by_id(&self, id: UserId) -> BoxFuture<'_, Result<Option<Account>, StorageError>> {
