@@ -27,7 +27,10 @@ pub use commit::{
 };
 pub use error::StorageError;
 pub use outbox::{Journal, Outbox, OutboxEntry};
-pub use views::{BookingRow, BookingViews, PageRequest, PageStart, ViewChange};
+pub use views::{
+    BookingRow, BookingViews, HoldChange, HoldRow, HoldStatus, HoldStep, PageRequest, PageStart,
+    ViewChange,
+};
 
 /// The bundle of ports that a process gets.
 #[derive(Clone)]
@@ -38,7 +41,7 @@ pub struct Stores {
     pub outbox: Arc<dyn Outbox>,
     /// The long-term record.
     pub journal: Arc<dyn Journal>,
-    /// Booking lists.
+    /// Booking lists, and holds with their details.
     pub views: Arc<dyn BookingViews>,
     /// Who may log in.
     pub accounts: Arc<dyn AccountStore>,

@@ -12,7 +12,7 @@ use api::wire::{Id, Time};
 use axum::body::Body;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{Request, StatusCode};
-use engine::{BookingStatus, EventId, Phase, Seq, UserId};
+use engine::{BookingReply, BookingStatus, EventId, Phase, Seq, UserId};
 use storage::{BookingRow, Header};
 use tokio::time::timeout_at;
 
@@ -36,6 +36,20 @@ pub(crate) fn body_of_row(service: &Service, row: &BookingRow, reader: UserId) -
         seq: row.seq.0,
         ticket_code: shows_code.then(|| service.tickets().code(row.id)),
     }
+}
+
+/// What an actor tells of a booking, as its reader sees it.
+pub(crate) fn body_of_reply(
+    service: &Service,
+    event: EventId,
+    reply: &BookingReply,
+    reader: UserId,
+) -> BookingBody {
+    let booking = &reply.booking;
+    let shows_code = booking.user == reader && booking.status == BookingStatus::Confirmed;
+    let mut body = BookingBody::of(event, reply);
+    body.ticket_code = shows_code.then(|| service.tickets().code(booking.id(event)));
+    body
 }
 
 /// Rows as their reader sees them, with places in the queue. A list goes on without

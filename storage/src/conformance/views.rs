@@ -148,7 +148,7 @@ async fn replays_change_nothing(stores: &Stores) {
         apply(views, 1, &history[from..], 60).await;
         assert_eq!(lists().await, before, "replayed from {from}");
         for change in &history[from..] {
-            apply(views, 1, &[*change], 60).await;
+            apply(views, 1, std::slice::from_ref(change), 60).await;
         }
         assert_eq!(lists().await, before, "replayed from {from}, one by one");
     }
