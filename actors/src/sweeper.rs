@@ -65,13 +65,24 @@ struct Round {
 impl Round {
     async fn next(&mut self, shared: &Shared, partition: PartitionId) -> Vec<EventId> {
         let batch = shared.options.deadline_batch;
-        let limit = self.looked_at.len() + batch;
+        let limit = self.limit(batch);
         let due = shared.stores.commit.due(partition, shared.clock.now(), limit).await;
         let due = due.unwrap_or_else(|error| {
             tracing::warn!(%error, "the deadlines could not be read");
             Vec::new()
         });
-        let ended = due.len() < limit;
+        self.behind(due, batch)
+    }
+
+    /// How many of the earliest to read, so that a batch of them is new.
+    fn limit(&self, batch: usize) -> usize {
+        self.looked_at.len() + batch
+    }
+
+    /// Of the earliest, [`Round::limit`] of them or all that there are, those to look at
+    /// now.
+    fn behind(&mut self, due: Vec<EventId>, batch: usize) -> Vec<EventId> {
+        let ended = due.len() < self.limit(batch);
         let next: Vec<_> =
             due.into_iter().filter(|event| !self.looked_at.contains(event)).take(batch).collect();
         self.looked_at.extend(&next);
@@ -96,6 +107,59 @@ async fn forget_holds(shared: &Shared) {
                 tracing::warn!(%error, "holds that are over could not be forgotten");
                 return;
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BATCH: usize = 4;
+
+    fn event(n: u8) -> EventId {
+        EventId([n; 16])
+    }
+
+    fn look(round: &mut Round, due: &[EventId]) -> Vec<EventId> {
+        let earliest = due.iter().copied().take(round.limit(BATCH)).collect();
+        round.behind(earliest, BATCH)
+    }
+
+    #[test]
+    fn events_that_cannot_be_woken_keep_nobody_from_being_woken() {
+        // The first ten stay due whatever is done; the others are done when looked at.
+        let mut due: Vec<_> = (0..30).map(event).collect();
+        let mut round = Round::default();
+        for sweep in 0.. {
+            assert!(sweep < 10, "still waiting: {due:?}");
+            for looked_at in look(&mut round, &due) {
+                due.retain(|event| *event < self::event(10) || *event != looked_at);
+            }
+            if due.len() == 10 {
+                break;
+            }
+        }
+        // And those that could not be woken are looked at again.
+        let mut again: Vec<_> = (0..6).flat_map(|_| look(&mut round, &due)).collect();
+        again.sort_unstable();
+        again.dedup();
+        assert_eq!(again, due);
+    }
+
+    #[test]
+    fn what_is_remembered_of_a_round_is_bounded() {
+        let due: Vec<_> = (0..=u16::MAX)
+            .map(|n| {
+                let mut id = [0; 16];
+                id[..2].copy_from_slice(&n.to_be_bytes());
+                EventId(id)
+            })
+            .collect();
+        let mut round = Round::default();
+        for _ in 0..1_000 {
+            assert_eq!(look(&mut round, &due).len(), BATCH);
+            assert!(round.looked_at.len() < BATCH * BATCHES_PER_ROUND);
         }
     }
 }
