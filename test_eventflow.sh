@@ -440,7 +440,7 @@ for _ in $(seq 30); do
     grep -q '^data: ' "$WORK/stream" 2>/dev/null && break
     sleep 0.1
 done
-send POST /bookings "$CAROL" "{\"event_id\":\"$SESSION_ID\"}"
+send POST /bookings "$DAVE" "{\"event_id\":\"$SESSION_ID\"}"
 want 201 '.status == "confirmed"'
 wait "$STREAM"
 grep -qi '^content-type: text/event-stream' "$WORK/stream-headers" ||
