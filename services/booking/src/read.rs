@@ -13,11 +13,15 @@ use axum::body::Body;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{Request, StatusCode};
 use engine::{BookingReply, BookingStatus, EventId, Phase, Seq, UserId};
+use futures_util::stream::{self, StreamExt};
 use storage::{BookingRow, Header};
 use tokio::time::timeout_at;
 
 use crate::error::of_storage;
 use crate::service::Service;
+
+/// Most events asked at a time for places in their queues: each may have to be woken.
+const POSITION_CALLS: usize = 16;
 
 /// A row as its reader sees it: the ticket code is its owner's alone.
 pub(crate) fn body_of_row(service: &Service, row: &BookingRow, reader: UserId) -> BookingBody {
@@ -67,11 +71,15 @@ pub(crate) async fn bodies(
         }
     }
     let deadline = service.deadline();
-    for (event, entries) in waiting {
+    let calls = waiting.into_iter().map(|(event, entries)| async move {
         // A page has fewer rows than one call may ask for.
         debug_assert!(entries.len() <= POSITIONS);
         let seqs = entries.iter().map(|(_, seq)| *seq).collect();
-        match service.box_office().positions(event, seqs, deadline).await {
+        (event, entries, service.box_office().positions(event, seqs, deadline).await)
+    });
+    let mut answers = stream::iter(calls).buffer_unordered(POSITION_CALLS);
+    while let Some((event, entries, answer)) = answers.next().await {
+        match answer {
             Ok(positions) => {
                 for ((index, _), position) in entries.into_iter().zip(positions) {
                     bodies[index].waitlist_position = position;
@@ -80,6 +88,7 @@ pub(crate) async fn bodies(
             Err(error) => tracing::warn!(%event, %error, "no places in the queue for a list"),
         }
     }
+    drop(answers);
     bodies
 }
 

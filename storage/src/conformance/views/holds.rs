@@ -118,11 +118,9 @@ async fn replays_change_nothing(stores: &Stores) {
             4..=5 => step(made % 2, made, seq, changed(Some(&seq.to_be_bytes()), 1, 900)),
             6..=7 => step(made % 2, made, seq, changed(None, dice.below(4) as u8, 950)),
             8 => step(made % 2, made, seq, HoldStep::Ended(HoldStatus::Released)),
-            _ => ViewChange::CancelAll {
-                event: event(seq % 5),
-                stamp: Seq(seq),
-                at: at(seq as i64),
-            },
+            _ => {
+                ViewChange::CancelAll { event: event(seq % 5), stamp: Seq(seq), at: at(seq as i64) }
+            }
         });
     }
     apply(views, 1, &history, 80).await;
@@ -199,8 +197,7 @@ async fn holds_that_are_over_are_forgotten_in_steps(stores: &Stores) {
         _ => Seq(0),
     });
     apply(views, 1, &changes, 1).await;
-    let forget =
-        async |before, limit| views.forget_holds(at(before), limit).await.expect("a step");
+    let forget = async |before, limit| views.forget_holds(at(before), limit).await.expect("a step");
     assert_eq!(forget(41, 100).await, 0, "what is over for a shorter time stays");
     assert_eq!(forget(90, 5).await, 5, "as many as asked for");
     assert_eq!(forget(90, 5).await, 2, "and the rest");

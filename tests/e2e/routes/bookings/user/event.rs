@@ -34,10 +34,9 @@ async fn the_booking_that_is_not_cancelled_or_null() {
         problem(stage.ask(Ask::get(&his).token(&other.token)).await, 403, "forbidden");
     }
     problem(stage.ask(Ask::get(&mine)).await, 401, "unauthorized");
-    for path in [
-        format!("/bookings/user/17/event/{event}"),
-        "/bookings/user/me/event/17".to_owned(),
-    ] {
+    for path in
+        [format!("/bookings/user/17/event/{event}"), "/bookings/user/me/event/17".to_owned()]
+    {
         problem(stage.ask(Ask::get(path).token(&person.token)).await, 404, "not_found");
     }
 }
