@@ -360,6 +360,98 @@ ask GET "/events/$EVENT_ID"
 want 200 '.title == "Gala " + $ENV.RUN' '.name == .title' '.version == 3'
 
 # ---------------------------------------------------------------------------------------
+step "the booking of one person for one event"
+send GET "/bookings/user/$DAVE_ID/event/$EVENT_ID" "$DAVE" ""
+want 200 '.booking_id == $ENV.DAVE_BOOKING' '.status == "confirmed"' '.ticket_code | length > 0'
+send GET "/bookings/user/me/event/$EVENT_ID" "$BOB" ""
+want 200 '. == null'
+send GET "/bookings/user/$DAVE_ID/event/$EVENT_ID" "$BOB" ""
+want_problem 403 forbidden
+send DELETE "/bookings/user/me/event/$EVENT_ID" "$BOB" ""
+want_problem 404 not_found
+
+step "set places aside, with the details of the coming booking"
+SESSION="{\"title\":\"Session $RUN\",\"description\":\"Seats to choose\",\"start_time\":\"$START\",\"end_time\":\"$END\",\"location\":\"Hall $RUN\",\"capacity\":2,\"price\":0}"
+send POST /events "$ALICE" "$SESSION"
+want 201
+SESSION_ID=$(take .id); export SESSION_ID
+HOLD="{\"event_id\":\"$SESSION_ID\",\"quantity\":2,\"details\":{\"seats\":[\"A1\",\"A2\"]}}"
+send POST /bookings/holds "$BOB" "$HOLD" --header "Idempotency-Key: hold-$RUN"
+want 201 '.hold_id | test($ENV.UUID_V7)' '.id == .hold_id' '.event_id == $ENV.SESSION_ID' \
+    '.user_id == $ENV.BOB_ID' '.quantity == 2' '.details == {"seats": ["A1", "A2"]}' \
+    '.status == "held"' '.expires_at > .created_at' '.seq > 0'
+BOB_HOLD=$(take .hold_id); export BOB_HOLD
+cp "$WORK/body" "$WORK/first"
+send POST /bookings/holds "$BOB" "$HOLD" --header "Idempotency-Key: hold-$RUN"
+want 201
+want_header Idempotency-Replayed '^true$'
+cmp -s "$WORK/first" "$WORK/body" || wrong "the first answer, byte for byte" "other bytes"
+send POST /bookings/holds "$BOB" "{\"event_id\":\"$SESSION_ID\"}"
+want_problem 409 has_hold '.hold_id == $ENV.BOB_HOLD' '.quantity == 2'
+send POST /bookings/holds "$CAROL" "{\"event_id\":\"$SESSION_ID\"}"
+want_problem 409 sold_out
+send POST /bookings/holds "$CAROL" "{\"event_id\":\"$SESSION_ID\",\"details\":[]}"
+want 422 '[.. | strings] | any(contains("details"))'
+ask GET "/events/$SESSION_ID/availability"
+want 200 '.held == 2' '.free == 0' '.available == 0'
+
+step "change and extend a hold"
+send GET "/bookings/holds/$BOB_HOLD" "$BOB" ""
+want 200 '.status == "held"' '.details.seats == ["A1", "A2"]'
+send GET "/bookings/holds/$BOB_HOLD" "$CAROL" ""
+want_problem 404 not_found
+send PATCH "/bookings/holds/$BOB_HOLD" "$BOB" '{"details":{"seats":["B1","B2"],"meal":"vegan"}}'
+want 200 '.details.seats == ["B1", "B2"]'
+for _ in 1 2 3; do
+    send PATCH "/bookings/holds/$BOB_HOLD" "$BOB" '{"extend":true}'
+    want 200 '.details.meal == "vegan"'
+done
+send PATCH "/bookings/holds/$BOB_HOLD" "$BOB" '{"extend":true}'
+want_problem 409 no_more_extensions
+
+step "confirm a hold"
+send POST /bookings "$BOB" "{\"hold_id\":\"$BOB_HOLD\"}"
+want 201 '.status == "confirmed"' '.quantity == 2' '.event_id == $ENV.SESSION_ID'
+send GET "/bookings/holds/$BOB_HOLD" "$BOB" ""
+want 200 '.status == "confirmed"'
+send DELETE "/bookings/holds/$BOB_HOLD" "$BOB" ""
+want_problem 409 already_booked
+
+step "cancel by person and event, hold again, release"
+send DELETE "/bookings/user/$BOB_ID/event/$SESSION_ID" "$BOB" ""
+want 200 '.status == "cancelled"'
+send POST /bookings/holds "$CAROL" "{\"event_id\":\"$SESSION_ID\"}"
+want 201 '.quantity == 1' '.details == {}'
+CAROL_HOLD=$(take .hold_id)
+for _ in 1 2; do
+    send DELETE "/bookings/holds/$CAROL_HOLD" "$CAROL" ""
+    want 200 '.status == "released"'
+done
+
+step "the stream of availability"
+stream() { # stream SECONDS: what a stream tells within them
+    ASKED="GET $BASE_URL/events/$SESSION_ID/availability/stream" SENT=""
+    curl --silent --no-buffer --max-time "$1" --dump-header "$WORK/stream-headers" \
+        "$BASE_URL/events/$SESSION_ID/availability/stream" >"$WORK/stream" || true
+}
+stream 4 &
+STREAM=$!
+for _ in $(seq 30); do
+    grep -q '^data: ' "$WORK/stream" 2>/dev/null && break
+    sleep 0.1
+done
+send POST /bookings "$DAVE" "{\"event_id\":\"$SESSION_ID\"}"
+want 201 '.status == "confirmed"'
+wait "$STREAM"
+grep -qi '^content-type: text/event-stream' "$WORK/stream-headers" ||
+    wrong "server-sent events" "$(cat "$WORK/stream-headers")"
+sed -n 's/^data: //p' "$WORK/stream" | jq -s . >"$WORK/body"
+STATUS=200
+want 200 'length >= 2' '.[0].booked == 0' '.[0].capacity == 2' '.[-1].booked == 1' '.[-1].free == 1'
+ask GET "/events/01890000-0000-7000-8000-000000000000/availability/stream"
+want_problem 404 not_found
+
+# ---------------------------------------------------------------------------------------
 step "withdraw it"
 send DELETE "/events/$EVENT_ID" "$BOB" ""
 want 403

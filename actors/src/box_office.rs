@@ -17,6 +17,7 @@ use crate::event_actor::{Answer, Message, PendingAnswer, PendingReceipt, Questio
 use crate::shared::Shared;
 use crate::slot::Entered;
 use crate::supervisor;
+use crate::watchers::{CommittedState, Watch};
 
 /// How often a command whose actor died is handed in again, by the same key.
 const ATTEMPTS: usize = 4;
@@ -82,7 +83,10 @@ impl BoxOffice {
 
     async fn submit_once(&self, event: EventId, request: Request) -> Result<Receipt, SubmitError> {
         if self.shared.tail.is_full(self.shared.partition_of(event))
-            && matches!(request.command, Command::Book { .. } | Command::PlaceHold { .. })
+            && matches!(
+                request.command,
+                Command::Book { .. } | Command::PlaceHold { .. } | Command::ChangeHold { .. }
+            )
         {
             return Err(SubmitError::ProjectionBehind);
         }
@@ -219,6 +223,21 @@ impl BoxOffice {
     /// Those of the store.
     pub async fn headers(&self, events: Vec<EventId>) -> Result<Vec<Option<Header>>, StorageError> {
         self.shared.stores.commit.headers(events).await
+    }
+
+    /// Watch an event: its committed state now, then whenever it changes. Keeps nobody
+    /// awake. `None` if the event was never opened.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn watch(&self, event: EventId) -> Result<Option<Watch>, StorageError> {
+        // Listen first, read afterwards: a commit in between is seen twice, never missed.
+        let mut watch = self.shared.watchers.watch(&self.shared, event);
+        let header = self.headers(vec![event]).await?.pop().flatten();
+        Ok(header.filter(|header| header.summary.phase != Phase::Unopened).map(|header| {
+            watch.begin(CommittedState { seq: header.head.seq, summary: header.summary });
+            watch
+        }))
     }
 
     /// Process time: the value at start plus a monotonic clock.

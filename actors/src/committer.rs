@@ -18,6 +18,7 @@ use crate::event_actor::{Message, Waiting};
 use crate::protocol::commit::{Attempts, Ending, Verdict};
 use crate::shared::Shared;
 use crate::staging::{Filling, Staging};
+use crate::watchers::CommittedState;
 
 /// Why a batch failed, and the answers that waited for it.
 type Failed = (Ending, Vec<Waiting>);
@@ -86,6 +87,9 @@ impl Committer {
             blob,
         };
         self.shared.tail.push(partition, entry);
+        self.shared
+            .watchers
+            .publish(self.place.event, || CommittedState { seq: next.seq, summary });
         self.staging.committed(next);
         self.place.acknowledged(next);
         for answer in answers {

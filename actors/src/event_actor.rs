@@ -1,6 +1,7 @@
 //! The actor of one event: decide, stage, hand the batch on. Answers are released by the
 //! committer once everything they depend on is durable.
 
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +24,10 @@ pub(crate) use message::{
     Answer, Message, PendingAnswer, PendingReceipt, Question, Submission, Waiting,
 };
 pub(crate) use recovery::{Recovered, recover};
+
+/// Most decisions about what is due in one turn; then other messages have theirs. Commands
+/// wait until all is done, so the rule that what is due comes first holds for them.
+const DUE_ROUNDS: usize = 4;
 
 /// How often an actor looks whether it may sleep, in parts of the idle time.
 const IDLE_LOOKS: u32 = 4;
@@ -56,6 +61,11 @@ pub(crate) struct State {
     snapshot_seq: Seq,
     /// The alarm that is set, if any.
     alarm: Option<Timestamp>,
+    /// Commands that wait until what is due is done, in the order they came. Each holds one
+    /// of the event's permits.
+    deferred: VecDeque<Submission>,
+    /// A message to go on with what is due is on its way.
+    going_on: bool,
     last_used: Instant,
     myself: ActorRef<Message>,
 }
@@ -82,6 +92,8 @@ impl Actor for EventActor {
             snapshot_seq: recovered.snapshot_seq,
             inventory: recovered.inventory,
             alarm: None,
+            deferred: VecDeque::new(),
+            going_on: false,
             last_used: Instant::now(),
             myself,
         };
@@ -105,11 +117,11 @@ impl Actor for EventActor {
             }
             Message::Due => {
                 state.alarm = None;
-                let ran = catch_unwind(AssertUnwindSafe(|| {
-                    state.run_due(state.now());
-                    state.set_alarm();
-                }));
-                return ran.map_err(|_| "what was due made the actor panic".into());
+                return state.go_on();
+            }
+            Message::GoOn => {
+                state.going_on = false;
+                return state.go_on();
             }
             Message::LookIdle => state.look_idle(&myself),
             Message::CommitFailed(ending) => {
@@ -128,7 +140,16 @@ impl State {
 
     fn submission(&mut self, submission: Submission) -> Result<(), ActorProcessingErr> {
         self.last_used = Instant::now();
-        if self.last_used >= submission.request.deadline {
+        if self.deferred.is_empty() {
+            return self.decide_or_defer(submission);
+        }
+        self.deferred.push_back(submission);
+        Ok(())
+    }
+
+    /// Decide a command, or put it back to the front of those that wait.
+    fn decide_or_defer(&mut self, submission: Submission) -> Result<(), ActorProcessingErr> {
+        if Instant::now() >= submission.request.deadline {
             submission.fail(SubmitError::DeadlinePassed);
             return Ok(());
         }
@@ -144,9 +165,26 @@ impl State {
         }
     }
 
+    /// Do what is due, then decide what waited for that.
+    fn go_on(&mut self) -> Result<(), ActorProcessingErr> {
+        let ran = catch_unwind(AssertUnwindSafe(|| {
+            self.run_due(self.now());
+            self.set_alarm();
+        }));
+        ran.map_err(|_| "what was due made the actor panic")?;
+        while !self.going_on {
+            let Some(submission) = self.deferred.pop_front() else { break };
+            self.decide_or_defer(submission)?;
+        }
+        Ok(())
+    }
+
     fn decide(&mut self, submission: Submission) {
         let at = self.now();
-        self.run_due(at);
+        if !self.run_due(at) {
+            self.deferred.push_front(submission);
+            return;
+        }
         let Submission { request, waiting } = submission;
         let envelope = Envelope {
             principal: request.principal,
@@ -170,9 +208,13 @@ impl State {
     }
 
     /// Do what is due before anything else is decided: expiries, promotions left over from
-    /// a long decision. Each round does a bounded number of moves and makes progress.
-    fn run_due(&mut self, at: Timestamp) {
-        while self.inventory.next_deadline().is_some_and(|deadline| deadline <= at) {
+    /// a long decision. Each round does a bounded number of moves and makes progress. Says
+    /// whether all is done; if not, a message to go on is on its way.
+    fn run_due(&mut self, at: Timestamp) -> bool {
+        for _ in 0..DUE_ROUNDS {
+            if self.inventory.next_deadline().is_none_or(|deadline| deadline > at) {
+                return true;
+            }
             let envelope =
                 Envelope { principal: Principal::SYSTEM, at, key: None, command: Command::RunDue };
             let decision = engine::decide(&self.inventory, &envelope, &self.shared.options.limits);
@@ -181,6 +223,13 @@ impl State {
                 other => panic!("a deadline is due, but running it did nothing: {other:?}"),
             }
         }
+        let done = self.inventory.next_deadline().is_none_or(|deadline| deadline > at);
+        if !done && !self.going_on {
+            // To itself, behind what has come meanwhile. An actor that cannot be told any
+            // more is ending; its successor finds the deadline.
+            self.going_on = self.myself.cast(Message::GoOn).is_ok();
+        }
+        done
     }
 
     /// Apply a decision and stage it.
@@ -261,7 +310,9 @@ impl State {
     /// Sleep if nobody wants anything. `retire` decides: it fails as long as a permit is
     /// out, so nothing sent to this actor can be lost.
     fn look_idle(&mut self, myself: &ActorRef<Message>) {
-        let idle = self.last_used.elapsed() >= self.idle_after() && self.staging.is_idle();
+        let idle = self.last_used.elapsed() >= self.idle_after()
+            && self.staging.is_idle()
+            && !self.going_on;
         if idle && self.since_snapshot() > self.shared.options.snapshot_before_sleep {
             // Nothing is staged, so memory is what is stored; the next look lets it sleep.
             let snapshot = self.inventory.snapshot();

@@ -4,8 +4,8 @@ use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use engine::{BookingId, BookingStatus, EventId, UserId};
-use storage::{BookingRow, PageRequest, PageStart, StorageError};
+use engine::{BookingId, BookingStatus, EventId, HoldId, UserId};
+use storage::{BookingRow, HoldRow, PageRequest, PageStart, StorageError};
 
 use crate::shared::Shared;
 use crate::tail::{Overlay, Wanted};
@@ -35,6 +35,17 @@ impl FreshViews {
             Some(stored) => Some(overlay.newest(stored)),
             None => overlay.rows.get(&id).copied(),
         })
+    }
+
+    /// One hold with its details, however it stands; `None` also when it ended so long ago
+    /// that it is forgotten.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn hold(&self, id: HoldId) -> Result<Option<HoldRow>, StorageError> {
+        let overlay = self.overlay(Wanted::Hold(id)).await?;
+        let stored = self.shared.stores.views.hold(id).await?;
+        Ok(overlay.hold(stored))
     }
 
     /// A user's bookings, newest first, at most [`PAGE_ROWS`].

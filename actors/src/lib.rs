@@ -14,6 +14,9 @@
 //! front of the mailbox ([`Options::in_flight_per_event`]), restarts, passivation, and
 //! answers that leave only when they are durable.
 //!
+//! Beside them: `sweeper` wakes sleeping events whose deadlines have come, `watchers` tell
+//! whoever watches an event of each commit.
+//!
 //! Deliberately not here: HTTP, adapters, the wall clock. `protocol` has neither IO nor
 //! async.
 
@@ -33,9 +36,11 @@ mod shared;
 mod slot;
 mod staging;
 mod supervisor;
+mod sweeper;
 mod sync;
 mod system;
 mod tail;
+mod watchers;
 
 pub use box_office::{BoxOffice, EventInfo, POSITIONS};
 pub use clock::Clock;
@@ -43,3 +48,4 @@ pub use error::{Crowd, Receipt, Request, SubmitError};
 pub use fresh_views::{FreshViews, PAGE_ROWS};
 pub use options::Options;
 pub use system::{StartError, System, start};
+pub use watchers::{CommittedState, Watch};

@@ -32,6 +32,9 @@ pub struct Options {
     pub deadline_sweep: Duration,
     /// Most events woken by one reading of the deadlines.
     pub deadline_batch: usize,
+    /// How long a hold that is over is kept in the views, for reads and for repeats of its
+    /// calls; at least as long as a client's key, what is below counts as that.
+    pub hold_memory: Duration,
     /// Most booking events committed but not yet in the views; above, new commands are
     /// refused. Each costs about 100 bytes of memory.
     pub tail_limit: usize,
@@ -67,6 +70,7 @@ impl Default for Options {
             restart_pause_max: Duration::from_secs(5),
             deadline_sweep: Duration::from_secs(1),
             deadline_batch: 1_024,
+            hold_memory: Duration::from_secs(7 * 86_400),
             tail_limit: 1_200_000,
             projector_batch: 512,
             projector_yield: Duration::from_secs(5),

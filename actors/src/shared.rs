@@ -14,6 +14,7 @@ use crate::directory::Directory;
 use crate::options::Options;
 use crate::supervisor::Supervision;
 use crate::tail::Tail;
+use crate::watchers::Watchers;
 
 /// One actor system.
 pub(crate) struct Shared {
@@ -28,6 +29,7 @@ pub(crate) struct Shared {
     pub(crate) tail: Tail,
     pub(crate) commits: CommitGauge,
     pub(crate) batch_ids: BatchIds,
+    pub(crate) watchers: Watchers,
     /// The system is stopping: nothing new is taken.
     pub(crate) draining: AtomicBool,
 }

@@ -19,13 +19,12 @@ use crate::options::Options;
 use crate::projector::Projector;
 use crate::shared::{CommitGauge, Ownership, Shared};
 use crate::supervisor::Supervision;
+use crate::sweeper;
 use crate::tail::Tail;
+use crate::watchers::Watchers;
 
 /// How often a claim is tried again when somebody else was faster.
 const CLAIM_ATTEMPTS: usize = 3;
-
-/// Places of sleeping events are looked through once in so many sweeps.
-const FORGET_EVERY: u64 = 10;
 
 /// How often a stopping system looks whether all commands are answered.
 const DRAIN_LOOK: Duration = Duration::from_millis(5);
@@ -91,6 +90,7 @@ pub async fn start(
         tail: Tail::new(projected, options.tail_limit),
         commits: CommitGauge::default(),
         batch_ids: BatchIds::new(incarnation),
+        watchers: Watchers::default(),
         draining: AtomicBool::new(false),
         options,
         stores,
@@ -104,7 +104,7 @@ pub async fn start(
     let (stop, stopped) = watch::channel(false);
     let run = |projector: Projector| tokio::spawn(projector.run(stopped.clone()));
     let projectors = prepared.into_iter().map(run).collect();
-    let sweeper = tokio::spawn(sweep(Arc::clone(&shared), partitions, stopped.clone()));
+    let sweeper = tokio::spawn(sweeper::run(Arc::clone(&shared), partitions, stopped.clone()));
     Ok(System { shared, stop, projectors, sweeper })
 }
 
@@ -132,34 +132,6 @@ async fn claim(stores: &Stores, partition: PartitionId, owner: &str) -> Result<E
         }
     }
     Err(StartError::Claimed)
-}
-
-/// Wake the events whose deadlines have come, those that sleep included.
-async fn sweep(shared: Arc<Shared>, partitions: Vec<PartitionId>, mut stop: watch::Receiver<bool>) {
-    let office = BoxOffice::new(Arc::clone(&shared));
-    for round in 0u64.. {
-        if round.is_multiple_of(FORGET_EVERY) {
-            shared.directory.forget_sleepers();
-        }
-        for &partition in &partitions {
-            let limit = shared.options.deadline_batch;
-            let due = shared.stores.commit.due(partition, shared.clock.now(), limit).await;
-            let due = due.unwrap_or_else(|error| {
-                tracing::warn!(%error, "the deadlines could not be read");
-                Vec::new()
-            });
-            let deadline = Instant::now() + shared.options.deadline_sweep;
-            for event in due {
-                if let Err(error) = office.wake(event, deadline).await {
-                    tracing::debug!(%event, %error, "an event with a deadline was not woken");
-                }
-            }
-        }
-        tokio::select! {
-            () = tokio::time::sleep(shared.options.deadline_sweep) => {}
-            _ = stop.changed() => return,
-        }
-    }
 }
 
 impl System {
@@ -194,10 +166,23 @@ impl System {
         self.shared.directory.awake()
     }
 
+    /// How many events are watched.
+    #[must_use]
+    pub fn watched(&self) -> usize {
+        self.shared.watchers.len()
+    }
+
+    /// End every watch of an event: whoever streams changes has to let go before requests
+    /// in flight can be waited for.
+    pub fn end_watches(&self) {
+        self.shared.watchers.end();
+    }
+
     /// Take nothing new, answer what was taken, let the projector finish, stop the actors.
     /// What is not done by `deadline` is left as a kill would leave it: safe.
     pub async fn stop(self, deadline: Instant) {
         self.shared.draining.store(true, Ordering::Release);
+        self.end_watches();
         while self.shared.admission.in_flight() > 0 && Instant::now() < deadline {
             tokio::time::sleep(DRAIN_LOOK).await;
         }

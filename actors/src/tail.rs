@@ -20,6 +20,9 @@ pub(crate) use index::{Overlay, Wanted};
 /// yielding to commits.
 const PRESSING_PERCENT: usize = 80;
 
+/// A booking event with its key has fewer bytes than this in its batch.
+const LONG_BYTES: usize = 512;
+
 /// All partitions' tails.
 pub(crate) struct Tail {
     partitions: Box<[PartitionTail]>,
@@ -166,6 +169,9 @@ impl Tail {
     }
 }
 
+/// What a batch counts for the bound: its booking events, but those that are long, such as
+/// holds with details, for as many as fit into their bytes.
 fn booking_events(entry: &OutboxEntry) -> usize {
-    usize::try_from((entry.last_seq.0 + 1).saturating_sub(entry.first_seq.0)).unwrap_or(usize::MAX)
+    let events = (entry.last_seq.0 + 1).saturating_sub(entry.first_seq.0);
+    usize::try_from(events).unwrap_or(usize::MAX).max(entry.blob.len() / LONG_BYTES)
 }

@@ -5,8 +5,10 @@ mod support;
 
 mod answers;
 mod deadlines;
+mod holds;
 mod overload;
 mod panics;
 mod passivation;
 mod projection;
 mod restart;
+mod watch;

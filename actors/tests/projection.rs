@@ -140,3 +140,41 @@ async fn views_that_were_lost_are_built_again_at_the_start() {
     assert_eq!(listed(&stage, 60).await, [BookingStatus::Confirmed]);
     assert_eq!(listed(&stage, 7).await, [BookingStatus::Cancelled]);
 }
+
+/// Pages by status are the whole list without the others, whatever of it is in the views
+/// and whatever in the tail.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pages_by_status_agree_with_the_whole_list() {
+    let stage = Stage::new().await;
+    stage.open(8).await;
+    let views = stage.system.fresh_views();
+    let everything = PageRequest { limit: 1_000, ..page() };
+    for round in 0..40 {
+        stage.clock.advance(std::time::Duration::from_millis(1));
+        for who in 1..=4 {
+            stage.book(4 * round + who).await.unwrap();
+        }
+        if round % 3 == 0 {
+            cancel(&stage, 2 * round + 1).await;
+        }
+        if round % 8 == 0 {
+            eventually("the views have all", async || stage.system.projection_lag() == 0).await;
+        }
+        let all = views.of_event(EVENT, everything).await.unwrap();
+        for status in
+            [BookingStatus::Confirmed, BookingStatus::Waitlisted, BookingStatus::Cancelled]
+        {
+            let mut paged = Vec::new();
+            let mut after = None;
+            loop {
+                let request = PageRequest { after, status: Some(status), limit: 3 };
+                let rows = views.of_event(EVENT, request).await.unwrap();
+                let Some(last) = rows.last() else { break };
+                after = Some(PageStart { made_at: last.made_at, id: last.id });
+                paged.extend(rows);
+            }
+            let expected: Vec<_> = all.iter().filter(|row| row.status == status).copied().collect();
+            assert_eq!(paged, expected, "{status:?} in round {round}");
+        }
+    }
+}

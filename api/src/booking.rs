@@ -10,6 +10,10 @@ use crate::fields::{Fields, FromFields};
 use crate::problem::Problem;
 use crate::wire::{Id, Money, Time};
 
+mod hold;
+
+pub use hold::{DETAILS_BYTES, HoldBody, HoldChangeRequest, HoldRequest, HoldStatusBody};
+
 /// Most places that one request may ask for. Above it no event can have room.
 pub const QUANTITY_MAX: i64 = 1_000_000;
 

@@ -145,9 +145,11 @@ mod tests {
     use super::*;
 
     fn routes() -> Routes<()> {
-        Routes::new()
-            .get("/things/{id}", Access::Anyone, async || "read")
-            .delete("/things/{id}", Access::Owner, async || "gone")
+        Routes::new().get("/things/{id}", Access::Anyone, async || "read").delete(
+            "/things/{id}",
+            Access::Owner,
+            async || "gone",
+        )
     }
 
     #[tokio::test]

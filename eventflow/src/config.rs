@@ -18,7 +18,8 @@ use toml::Table;
 use crate::cli::RunArgs;
 use crate::telemetry;
 pub use sections::{
-    Actors, Auth, Booking, Catalog, Data, Gateway, Limits, Log, Password, RateLimit, Server, Storage,
+    Actors, Auth, Booking, Catalog, Data, Gateway, Limits, Log, Password, RateLimit, Server,
+    Storage,
 };
 
 /// Why the settings cannot be used. Each is a sentence for whoever started the program.

@@ -134,6 +134,8 @@ impl Node {
     /// done by then is left as a kill would leave it: safe.
     pub async fn stop(self) {
         self.running.readiness.draining();
+        // Streams have no end of their own that the listener could wait for.
+        self.running.system.end_watches();
         if !self.server.stop().await {
             tracing::warn!("requests in flight were cut off");
         }

@@ -28,10 +28,11 @@ pub use commit::{
 };
 pub use error::StorageError;
 pub use outbox::{Journal, Outbox, OutboxEntry};
-pub use sessions::{
-    Ended, Rotated, Rotation, SecretDigest, Session, SessionId, SessionStore,
+pub use sessions::{Ended, Rotated, Rotation, SecretDigest, Session, SessionId, SessionStore};
+pub use views::{
+    BookingRow, BookingViews, HoldChange, HoldRow, HoldStatus, HoldStep, PageRequest, PageStart,
+    ViewChange,
 };
-pub use views::{BookingRow, BookingViews, PageRequest, PageStart, ViewChange};
 
 /// The bundle of ports that a process gets.
 #[derive(Clone)]
@@ -42,7 +43,7 @@ pub struct Stores {
     pub outbox: Arc<dyn Outbox>,
     /// The long-term record.
     pub journal: Arc<dyn Journal>,
-    /// Booking lists.
+    /// Booking lists, and holds with their details.
     pub views: Arc<dyn BookingViews>,
     /// Who may log in.
     pub accounts: Arc<dyn AccountStore>,

@@ -2,43 +2,87 @@
 //! and for the tail in memory.
 
 use engine::{
-    BookingEvent, BookingId, BookingRef, BookingStatus, Entry, EventId, Seats, Seq, Timestamp,
-    UserId,
+    BookingEvent, BookingId, BookingRef, BookingStatus, Cause, Entry, EventId, HoldId, HoldRef,
+    Seats, Seq, Timestamp, UserId,
 };
 
 use crate::bus::Message;
 use crate::commit::{Epoch, Era};
 use crate::record;
-use crate::views::{BookingRow, ViewChange};
+use crate::views::{BookingRow, HoldChange, HoldStatus, HoldStep, ViewChange};
 
 /// The changes of the booking views that follow from entries of an event, the first of
 /// whose booking events has `first_seq`, in order.
 #[must_use]
 pub fn view_changes(event: EventId, entries: &[Entry], first_seq: Seq) -> Vec<ViewChange> {
-    numbered(entries, first_seq)
-        .filter_map(|(seq, at, fact)| match *fact {
-            BookingEvent::BookingConfirmed { user, quantity, .. } => {
-                Some(made(event, user, quantity, seq, at, BookingStatus::Confirmed))
-            }
-            BookingEvent::BookingWaitlisted { user, quantity } => {
-                Some(made(event, user, quantity, seq, at, BookingStatus::Waitlisted))
-            }
-            BookingEvent::BookingPromoted { booking } => {
-                Some(moved(event, booking, seq, at, BookingStatus::Confirmed))
-            }
-            BookingEvent::BookingCancelled { booking, .. } => {
-                Some(moved(event, booking, seq, at, BookingStatus::Cancelled))
-            }
-            BookingEvent::EventCancelled { .. } => {
-                Some(ViewChange::CancelAll { event, stamp: seq, at })
-            }
-            BookingEvent::EventOpened { .. }
-            | BookingEvent::EventChanged { .. }
-            | BookingEvent::HoldPlaced { .. }
-            | BookingEvent::HoldChanged { .. }
-            | BookingEvent::HoldEnded { .. } => None,
-        })
-        .collect()
+    let mut changes = Vec::new();
+    for (seq, at, fact) in numbered(entries, first_seq) {
+        changes.extend(of_booking(event, seq, at, fact));
+        changes.extend(of_hold(event, seq, at, fact).map(ViewChange::Hold));
+    }
+    changes
+}
+
+/// What a booking event means for the rows of bookings.
+fn of_booking(event: EventId, seq: Seq, at: Timestamp, fact: &BookingEvent) -> Option<ViewChange> {
+    match *fact {
+        BookingEvent::BookingConfirmed { user, quantity, .. } => {
+            Some(made(event, user, quantity, seq, at, BookingStatus::Confirmed))
+        }
+        BookingEvent::BookingWaitlisted { user, quantity } => {
+            Some(made(event, user, quantity, seq, at, BookingStatus::Waitlisted))
+        }
+        BookingEvent::BookingPromoted { booking } => {
+            Some(moved(event, booking, seq, at, BookingStatus::Confirmed))
+        }
+        BookingEvent::BookingCancelled { booking, .. } => {
+            Some(moved(event, booking, seq, at, BookingStatus::Cancelled))
+        }
+        BookingEvent::EventCancelled { .. } => {
+            Some(ViewChange::CancelAll { event, stamp: seq, at })
+        }
+        BookingEvent::EventOpened { .. }
+        | BookingEvent::EventChanged { .. }
+        | BookingEvent::HoldPlaced { .. }
+        | BookingEvent::HoldChanged { .. }
+        | BookingEvent::HoldEnded { .. } => None,
+    }
+}
+
+/// What a booking event means for the rows of holds.
+fn of_hold(event: EventId, seq: Seq, at: Timestamp, fact: &BookingEvent) -> Option<HoldChange> {
+    let id = |hold: &HoldRef| HoldId::compose(hold.made_at, event, hold.seq);
+    let (id, step) = match fact {
+        BookingEvent::HoldPlaced { user, quantity, expires_at, details } => (
+            HoldId::compose(at, event, seq),
+            HoldStep::Placed {
+                user: *user,
+                quantity: *quantity,
+                expires_at: *expires_at,
+                details: details.clone(),
+            },
+        ),
+        BookingEvent::HoldChanged { hold, expires_at, extensions, details } => (
+            id(hold),
+            HoldStep::Changed {
+                expires_at: *expires_at,
+                extensions: *extensions,
+                details: details.clone(),
+            },
+        ),
+        BookingEvent::HoldEnded { hold, cause } => {
+            let status = match cause {
+                Cause::Expiry => HoldStatus::Expired,
+                Cause::User | Cause::Capacity => HoldStatus::Released,
+            };
+            (id(hold), HoldStep::Ended(status))
+        }
+        BookingEvent::BookingConfirmed { hold: Some(hold), .. } => {
+            (id(hold), HoldStep::Ended(HoldStatus::Confirmed))
+        }
+        _ => return None,
+    };
+    Some(HoldChange { id, event, stamp: seq, at, step })
 }
 
 /// The messages for other services that follow from entries of an event: what changes

@@ -1,7 +1,9 @@
 //! What becomes of booking events in views and on the bus.
 
-use engine::{BookingId, BookingStatus, EventId, Seq};
-use storage::{BookingRow, Epoch, Era, ViewChange, project, record};
+use engine::{BookingId, BookingStatus, EventId, HoldId, Seq, Words};
+use storage::{
+    BookingRow, Epoch, Era, HoldChange, HoldStatus, HoldStep, ViewChange, project, record,
+};
 
 use crate::samples::{FIRST, after, booking_ref, entries, seats, user};
 
@@ -30,7 +32,8 @@ fn row(
 #[test]
 fn bookings_become_rows() {
     use BookingStatus::{Cancelled, Confirmed, Waitlisted};
-    let changes = project::view_changes(EVENT, &entries(), FIRST);
+    let mut changes = project::view_changes(EVENT, &entries(), FIRST);
+    changes.retain(|change| !matches!(change, ViewChange::Hold(_)));
     let expected = [
         row(7, (1_000, 1_000), 2, Confirmed, (1_000, 1_000)),
         row(5, (40, 40), 2, Confirmed, (1_002, 1_001)),
@@ -43,6 +46,46 @@ fn bookings_become_rows() {
     ];
     assert_eq!(changes, expected);
     assert_eq!(booking_ref(5, 40).made_at, after(40), "as the samples have it");
+}
+
+fn hold(made: (u64, i64), step: HoldStep, last: (u64, i64)) -> HoldChange {
+    HoldChange {
+        id: HoldId::compose(after(made.1), EVENT, Seq(made.0)),
+        event: EVENT,
+        stamp: Seq(last.0),
+        at: after(last.1),
+        step,
+    }
+}
+
+#[test]
+fn holds_become_changes_of_their_rows() {
+    let changes = project::view_changes(EVENT, &entries(), FIRST);
+    let holds: Vec<_> = changes
+        .into_iter()
+        .filter_map(|change| match change {
+            ViewChange::Hold(change) => Some(change),
+            _ => None,
+        })
+        .collect();
+    let placed = HoldStep::Placed {
+        user: user(4),
+        quantity: seats(3),
+        expires_at: after(601_012),
+        details: Words::new(b"two adults"),
+    };
+    let changed =
+        |details| HoldStep::Changed { expires_at: after(700_000), extensions: 1, details };
+    let made = (1_009, 1_009);
+    let expected = [
+        hold((30, 30), HoldStep::Ended(HoldStatus::Expired), (1_008, 1_006)),
+        hold((1_009, 1_012), placed, (1_009, 1_012)),
+        hold(made, changed(None), (1_010, 1_020)),
+        hold(made, changed(Some(Words::default())), (1_011, 1_020)),
+        hold(made, HoldStep::Ended(HoldStatus::Confirmed), (1_012, 1_021)),
+        hold(made, HoldStep::Ended(HoldStatus::Released), (1_013, 1_022)),
+    ];
+    assert_eq!(holds, expected);
 }
 
 #[test]

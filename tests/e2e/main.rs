@@ -9,4 +9,5 @@ mod refused_start;
 mod restart;
 mod routes;
 mod shutdown;
+mod sse;
 mod stage;

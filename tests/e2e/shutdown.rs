@@ -12,6 +12,7 @@ use harness::recorder::Recorder;
 use harness::server::{Home, Server};
 use tokio::task::JoinSet;
 
+use crate::sse::Events;
 use crate::stage::new_id;
 
 /// Connections that book while the server is asked to end.
@@ -71,6 +72,24 @@ async fn a_server_that_has_ended_takes_no_requests() {
     client.move_to(address);
     let answer = client.send(&Ask::get("/readyz")).await;
     assert!(matches!(answer, Err(NoAnswer::NotSent(_))), "{answer:?}");
+}
+
+#[tokio::test]
+async fn open_streams_are_told_and_do_not_keep_it() {
+    let home = Home::new();
+    let server = Server::start(&home).await;
+    let organizer = People::of(&home.data()).attendee(new_id());
+    let event = create(&mut server.client(), &organizer, "Watched to the end", 2).await;
+    let path = format!("/events/{event}/availability/stream");
+    let mut events = Events::open(server.address(), &path).await;
+    assert_eq!(events.next().await.unwrap().name, "availability");
+    server.ask_to_stop();
+    let closed = events.next().await.unwrap();
+    assert_eq!((closed.name.as_str(), closed.data.contains("stopping")), ("closed", true));
+    assert_eq!(events.next().await, None);
+    assert!(server.ended().await.success(), "{}", home.log());
+    assert!(!home.log().contains("cut off"), "{}", home.log());
+    home.assert_no_panic();
 }
 
 #[tokio::test]

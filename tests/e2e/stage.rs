@@ -64,6 +64,11 @@ impl Stage {
         self.shared.server.client()
     }
 
+    /// Where the server listens.
+    pub(crate) fn address(&self) -> std::net::SocketAddr {
+        self.shared.server.address()
+    }
+
     /// Sends a request and waits for its answer.
     pub(crate) async fn ask(&mut self, ask: Ask) -> Response {
         self.client.ask(&ask).await

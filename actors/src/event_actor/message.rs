@@ -16,6 +16,8 @@ pub(crate) enum Message {
     Question(Question, PendingAnswer),
     /// Something may be due.
     Due,
+    /// More is due than one turn does: the next turn.
+    GoOn,
     /// Time to look whether one may sleep.
     LookIdle,
     /// A commit failed: memory is worth nothing any more.

@@ -1,10 +1,13 @@
-//! The tail by booking, user and event, in segments that are dropped whole once the views
+//! The tail by booking, user, event and hold, in segments that are dropped whole once the views
 //! have all of them. A row that is in both is no harm: the higher stamp wins.
 
 use std::collections::{HashMap, VecDeque};
 
-use engine::{BookingId, BookingStatus, EventId, Seq, Timestamp, UserId};
-use storage::{BookingRow, OutboxEntry, Position, StorageError, ViewChange, project, record};
+use engine::{BookingId, BookingStatus, EventId, HoldId, Seq, Timestamp, UserId};
+use storage::{
+    BookingRow, HoldChange, HoldRow, HoldStatus, OutboxEntry, Position, StorageError, ViewChange,
+    project, record,
+};
 
 /// A segment takes rows until it has this many.
 const SEGMENT_ROWS: usize = 8_192;
@@ -15,6 +18,7 @@ pub(crate) enum Wanted {
     Booking(BookingId),
     User(UserId),
     Event(EventId),
+    Hold(HoldId),
 }
 
 /// What the tail knows of the wanted rows.
@@ -22,6 +26,8 @@ pub(crate) enum Wanted {
 pub(crate) struct Overlay {
     /// The newest version of each row in the tail.
     pub(crate) rows: HashMap<BookingId, BookingRow>,
+    /// What happened to the wanted hold, in order.
+    holds: Vec<HoldChange>,
     /// Cancelled events: they change rows that are only in the views as well.
     cancelled: Vec<(EventId, Seq, Timestamp)>,
 }
@@ -39,13 +45,16 @@ struct Segment {
     by_booking: HashMap<BookingId, Vec<u32>>,
     by_user: HashMap<UserId, Vec<u32>>,
     by_event: HashMap<EventId, Vec<u32>>,
+    /// Changes of holds count as rows too: see [`Segment::is_full`].
+    by_hold: HashMap<HoldId, Vec<HoldChange>>,
+    hold_changes: usize,
     cancelled: Vec<(EventId, Seq, Timestamp)>,
 }
 
 impl Index {
     pub(crate) fn add(&mut self, entry: &OutboxEntry) -> Result<(), StorageError> {
         let entries = record::decode(&entry.blob)?;
-        let full = self.segments.back().is_none_or(|last| last.rows.len() >= SEGMENT_ROWS);
+        let full = self.segments.back().is_none_or(Segment::is_full);
         if full {
             self.segments.push_back(Segment::default());
         }
@@ -71,6 +80,10 @@ impl Index {
                 Wanted::Booking(id) => segment.by_booking.get(&id),
                 Wanted::User(user) => segment.by_user.get(&user),
                 Wanted::Event(event) => segment.by_event.get(&event),
+                Wanted::Hold(id) => {
+                    overlay.holds.extend(segment.by_hold.get(&id).into_iter().flatten().cloned());
+                    None
+                }
             };
             for &at in found.into_iter().flatten() {
                 overlay.put(segment.rows[at as usize]);
@@ -85,6 +98,10 @@ impl Index {
 }
 
 impl Segment {
+    fn is_full(&self) -> bool {
+        self.rows.len() + self.hold_changes >= SEGMENT_ROWS
+    }
+
     fn add(&mut self, change: ViewChange) {
         match change {
             ViewChange::Put(row) => {
@@ -93,6 +110,10 @@ impl Segment {
                 self.by_booking.entry(row.id).or_default().push(at);
                 self.by_user.entry(row.user).or_default().push(at);
                 self.by_event.entry(row.event).or_default().push(at);
+            }
+            ViewChange::Hold(change) => {
+                self.hold_changes += 1;
+                self.by_hold.entry(change.id).or_default().push(change);
             }
             ViewChange::CancelAll { event, stamp, at } => self.cancelled.push((event, stamp, at)),
         }
@@ -117,7 +138,27 @@ impl Overlay {
         for row in other.rows.into_values() {
             self.put(row);
         }
+        self.holds.extend(other.holds);
         self.cancelled.extend(other.cancelled);
+    }
+
+    /// The wanted hold: its row from the views, brought on by what the tail knows.
+    pub(crate) fn hold(&self, stored: Option<HoldRow>) -> Option<HoldRow> {
+        let mut row = stored;
+        for change in &self.holds {
+            if row.as_ref().is_none_or(|row| row.stamp < change.stamp) {
+                row = change.after(row);
+            }
+        }
+        let mut row = row?;
+        for &(event, stamp, at) in &self.cancelled {
+            if event == row.event && stamp > row.stamp && row.status == HoldStatus::Held {
+                row.status = HoldStatus::Released;
+                row.changed_at = at;
+                row.stamp = stamp;
+            }
+        }
+        Some(row)
     }
 
     /// The newest of a row from the views and what the tail knows of it.

@@ -35,7 +35,10 @@ pub(crate) const LEDGER: Kind = Kind {
 pub(crate) const VIEWS: Kind = Kind {
     name: "views.db",
     application_id: i32::from_be_bytes(*b"EvFV"),
-    migrations: &[include_str!("../schema/views/0001_bookings.sql")],
+    migrations: &[
+        include_str!("../schema/views/0001_bookings.sql"),
+        include_str!("../schema/views/0002_holds.sql"),
+    ],
     synchronous: "NORMAL",
 };
 

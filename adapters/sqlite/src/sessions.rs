@@ -117,7 +117,9 @@ impl SessionStore for Sessions {
         Box::pin(self.readers.call(move |connection| {
             connection
                 .prepare_cached("SELECT id, ended_at FROM auth_session WHERE ended_at >= ?1")?
-                .query_map([since.millis()], |row| Ok(Ended { id: id_of(row)?, at: time(row, 1)? }))?
+                .query_map([since.millis()], |row| {
+                    Ok(Ended { id: id_of(row)?, at: time(row, 1)? })
+                })?
                 .collect()
         }))
     }

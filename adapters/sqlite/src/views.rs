@@ -1,15 +1,18 @@
-//! `views.db`: booking lists.
+//! `views.db`: booking lists, and holds with their details.
 
-use engine::{BookingId, BookingStatus, EventId, UserId};
+use engine::{BookingId, BookingStatus, EventId, HoldId, Timestamp, UserId};
 use futures_util::future::BoxFuture;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use storage::{
-    BookingRow, BookingViews, Era, PageRequest, PartitionId, Position, StorageError, ViewChange,
+    BookingRow, BookingViews, Era, HoldRow, HoldStep, PageRequest, PartitionId, Position,
+    StorageError, ViewChange,
 };
 
 use crate::readers::{Readers, consistently};
 use crate::value::{count, int, seats, seq, status, status_number, time};
 use crate::writer::Writer;
+
+mod holds;
 
 /// How far the file has followed the ledger's one partition.
 pub(crate) const CURSOR: &str =
@@ -66,7 +69,7 @@ impl BookingViews for Views {
         upto: Position,
     ) -> Answer<'_, ()> {
         Box::pin(async move {
-            let bytes = changes.len() * ROW_BYTES;
+            let bytes = changes.iter().map(weight).sum();
             self.writer
                 .call(bytes, move |connection, ()| {
                     apply(connection, era, &changes)?;
@@ -88,6 +91,21 @@ impl BookingViews for Views {
         }))
     }
 
+    fn hold(&self, id: HoldId) -> Answer<'_, Option<HoldRow>> {
+        Box::pin(self.readers.call(move |connection| {
+            consistently(connection, |connection| holds::read(connection, id))
+        }))
+    }
+
+    fn forget_holds(&self, before: Timestamp, limit: usize) -> Answer<'_, usize> {
+        Box::pin(async move {
+            let forget = move |connection: &Connection, (): &mut ()| {
+                holds::forget(connection, before, limit)
+            };
+            self.writer.call(limit * ROW_BYTES, forget).await
+        })
+    }
+
     fn of_user(&self, user: UserId, page: PageRequest) -> Answer<'_, Vec<BookingRow>> {
         Box::pin(self.readers.call(move |connection| list(connection, "user", user.0, page)))
     }
@@ -97,6 +115,20 @@ impl BookingViews for Views {
     }
 }
 
+/// What a change writes, roughly.
+fn weight(change: &ViewChange) -> usize {
+    let details = match change {
+        ViewChange::Hold(change) => match &change.step {
+            HoldStep::Placed { details, .. } | HoldStep::Changed { details: Some(details), .. } => {
+                details.0.len()
+            }
+            HoldStep::Changed { details: None, .. } | HoldStep::Ended(_) => 0,
+        },
+        ViewChange::Put(_) | ViewChange::CancelAll { .. } => 0,
+    };
+    ROW_BYTES + details
+}
+
 /// Changes in order. Rows between two cancellations of events are sorted by key and just
 /// the newest version of each is written, because neighbours in the file are cheap.
 fn apply(connection: &Connection, era: Era, changes: &[ViewChange]) -> rusqlite::Result<()> {
@@ -104,6 +136,7 @@ fn apply(connection: &Connection, era: Era, changes: &[ViewChange]) -> rusqlite:
     for change in changes {
         match change {
             ViewChange::Put(row) => rows.push(row),
+            ViewChange::Hold(change) => holds::apply(connection, era, change)?,
             ViewChange::CancelAll { event, stamp, at } => {
                 put(connection, era, &mut rows)?;
                 connection.prepare_cached(CANCEL_ALL)?.execute(params![
@@ -112,6 +145,7 @@ fn apply(connection: &Connection, era: Era, changes: &[ViewChange]) -> rusqlite:
                     at.millis(),
                     era.0
                 ])?;
+                holds::release_all(connection, era, *event, *stamp, *at)?;
             }
         }
     }

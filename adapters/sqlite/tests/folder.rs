@@ -5,12 +5,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use adapter_sqlite::{OpenError, Options, Sqlite};
-use engine::{BookingId, BookingStatus, Seats, Seq};
+use engine::{BookingId, BookingStatus, HoldId, Seats, Seq, Words};
 use storage::conformance::commit::{Books, apply, books, claim};
 use storage::conformance::sample::{Owner, START, event, user};
 use storage::{
-    Account, BookingRow, Claim, Epoch, Era, Message, PageRequest, PartitionId, Position, Role,
-    StorageError, Stores, ViewChange,
+    Account, BookingRow, Claim, Epoch, Era, HoldChange, HoldStep, Message, PageRequest,
+    PartitionId, Position, Role, StorageError, Stores, ViewChange,
 };
 
 const FILES: [&str; 3] = ["ledger.db", "views.db", "app.db"];
@@ -150,6 +150,36 @@ async fn one_process_has_a_folder_at_a_time() {
     assert_eq!(sentence, expected);
     sqlite.close().await;
     open(dir.path()).expect("open after it was closed").close().await;
+}
+
+/// The first schema of the views, as the first version made it.
+const FIRST_VIEWS: &str = include_str!("../schema/views/0001_bookings.sql");
+
+#[tokio::test]
+async fn views_of_the_first_version_get_their_holds() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let connection = rusqlite::Connection::open(dir.path().join("views.db")).expect("a file");
+    connection.execute_batch(FIRST_VIEWS).expect("the first schema");
+    connection
+        .pragma_update(None, "application_id", i32::from_be_bytes(*b"EvFV"))
+        .and_then(|()| connection.pragma_update(None, "user_version", 1))
+        .expect("the first version");
+    connection.close().expect("closed");
+    let sqlite = open(dir.path()).expect("open");
+    let views = sqlite.stores().views;
+    let id = HoldId::compose(START, event(1), Seq(2));
+    let step = HoldStep::Placed {
+        user: user(1),
+        quantity: Seats::ONE,
+        expires_at: START,
+        details: Words::new(b"{}"),
+    };
+    let change = HoldChange { id, event: event(1), stamp: Seq(2), at: START, step };
+    let changes = vec![ViewChange::Put(row()), ViewChange::Hold(change)];
+    views.apply(HERE, Era(1), changes, Position(0)).await.expect("changes");
+    assert!(views.hold(id).await.expect("a read").is_some());
+    drop(views);
+    sqlite.close().await;
 }
 
 #[tokio::test]

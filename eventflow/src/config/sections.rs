@@ -164,6 +164,12 @@ section! {
     /// The booking service.
     Booking, "booking", booking::Options {
         deadline_ms: millis deadline in 100..=REQUEST_MS;
+        streams: number streams in 0..=1_000_000;
+        streams_per_event: number streams_per_event in 0..=1_000_000;
+        streams_per_address: number streams_per_address in 0..=1_000_000;
+        stream_heartbeat_ms: millis stream_heartbeat in 100..=600_000;
+        stream_pause_ms: millis stream_pause in 1..=60_000;
+        stream_stall_ms: millis stream_stall in 100..=600_000;
     }
 }
 
@@ -189,6 +195,7 @@ section! {
         restart_pause_max_ms: millis restart_pause_max in 1..=600_000;
         deadline_sweep_ms: millis deadline_sweep in 100..=60_000;
         deadline_batch: number deadline_batch in 1..=100_000;
+        hold_memory_s: seconds hold_memory in 86_400..=MONTH_S;
         tail_limit: number tail_limit in 1_024..=100_000_000;
         projector_batch: number projector_batch in 1..=100_000;
         projector_yield_ms: millis projector_yield in 0..=60_000;

@@ -1,4 +1,4 @@
-//! The HTTP face of the actors: bookings, their lists, availability, and the door
+//! The HTTP face of the actors: bookings, holds, their lists, availability, and the door
 //! through which the catalog opens, changes and cancels events.
 //!
 //! ```text
@@ -6,6 +6,7 @@
 //! routes     every route on one screen; a file per resource below
 //! read       what lists need besides rows: positions, events, ticket codes
 //! error      failures of actors and stores as Problems
+//! streams    how many streams of availability are open
 //! ticket     the code that an owner shows at the door
 //! ```
 //!
@@ -17,6 +18,7 @@ mod options;
 mod read;
 mod routes;
 mod service;
+mod streams;
 mod ticket;
 
 use api::routes::Route;

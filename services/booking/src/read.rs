@@ -12,12 +12,16 @@ use api::wire::{Id, Time};
 use axum::body::Body;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{Request, StatusCode};
-use engine::{BookingStatus, EventId, Phase, Seq, UserId};
+use engine::{BookingReply, BookingStatus, EventId, Phase, Seq, UserId};
+use futures_util::stream::{self, StreamExt};
 use storage::{BookingRow, Header};
 use tokio::time::timeout_at;
 
 use crate::error::of_storage;
 use crate::service::Service;
+
+/// Most events asked at a time for places in their queues: each may have to be woken.
+const POSITION_CALLS: usize = 16;
 
 /// A row as its reader sees it: the ticket code is its owner's alone.
 pub(crate) fn body_of_row(service: &Service, row: &BookingRow, reader: UserId) -> BookingBody {
@@ -38,6 +42,20 @@ pub(crate) fn body_of_row(service: &Service, row: &BookingRow, reader: UserId) -
     }
 }
 
+/// What an actor tells of a booking, as its reader sees it.
+pub(crate) fn body_of_reply(
+    service: &Service,
+    event: EventId,
+    reply: &BookingReply,
+    reader: UserId,
+) -> BookingBody {
+    let booking = &reply.booking;
+    let shows_code = booking.user == reader && booking.status == BookingStatus::Confirmed;
+    let mut body = BookingBody::of(event, reply);
+    body.ticket_code = shows_code.then(|| service.tickets().code(booking.id(event)));
+    body
+}
+
 /// Rows as their reader sees them, with places in the queue. A list goes on without
 /// those places when an actor cannot tell them in time.
 pub(crate) async fn bodies(
@@ -53,11 +71,15 @@ pub(crate) async fn bodies(
         }
     }
     let deadline = service.deadline();
-    for (event, entries) in waiting {
+    let calls = waiting.into_iter().map(|(event, entries)| async move {
         // A page has fewer rows than one call may ask for.
         debug_assert!(entries.len() <= POSITIONS);
         let seqs = entries.iter().map(|(_, seq)| *seq).collect();
-        match service.box_office().positions(event, seqs, deadline).await {
+        (event, entries, service.box_office().positions(event, seqs, deadline).await)
+    });
+    let mut answers = stream::iter(calls).buffer_unordered(POSITION_CALLS);
+    while let Some((event, entries, answer)) = answers.next().await {
+        match answer {
             Ok(positions) => {
                 for ((index, _), position) in entries.into_iter().zip(positions) {
                     bodies[index].waitlist_position = position;
@@ -66,6 +88,7 @@ pub(crate) async fn bodies(
             Err(error) => tracing::warn!(%event, %error, "no places in the queue for a list"),
         }
     }
+    drop(answers);
     bodies
 }
 

@@ -3,7 +3,10 @@
 mod availability;
 mod bookings;
 mod events;
+mod holds;
 mod lists;
+mod one;
+mod stream;
 #[cfg(test)]
 mod tests;
 
@@ -23,11 +26,19 @@ pub(crate) fn routes() -> Routes<Service> {
         .get("/bookings", Access::Person, lists::own)
         .get("/bookings/{id}", Access::Owner, bookings::read)
         .delete("/bookings/{id}", Access::Owner, bookings::cancel)
+        .post("/bookings/holds", Access::Person, holds::place)
+        // Another's hold is not there, not even for administrators.
+        .get("/bookings/holds/{id}", Access::Person, holds::read)
+        .patch("/bookings/holds/{id}", Access::Person, holds::change)
+        .delete("/bookings/holds/{id}", Access::Person, holds::release)
+        .get("/bookings/user/{user_id}/event/{event_id}", Access::Named, one::read)
+        .delete("/bookings/user/{user_id}/event/{event_id}", Access::Named, one::cancel)
         .get("/bookings/user/{user_id}", Access::Named, lists::of_user)
         .get("/users/{user_id}/bookings", Access::Named, lists::of_user)
         .get("/bookings/event/{event_id}", Access::Organizer, lists::of_event)
         .get("/events/{event_id}/bookings", Access::Organizer, lists::of_event)
         .get("/events/{event_id}/availability", Access::Anyone, availability::read)
+        .get("/events/{event_id}/availability/stream", Access::Anyone, stream::read)
 }
 
 /// The public routes.

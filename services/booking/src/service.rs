@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use crate::error::of_submit;
 use crate::options::{DEADLINE_MAX, Options};
 use crate::routes;
+use crate::streams::Streams;
 use crate::ticket::TicketCodes;
 
 /// What the service is made of.
@@ -38,6 +39,7 @@ struct Inner {
     options: Options,
     parts: Parts,
     tickets: TicketCodes,
+    streams: Arc<Streams>,
 }
 
 impl Service {
@@ -45,7 +47,7 @@ impl Service {
     #[must_use]
     pub fn new(options: Options, parts: Parts) -> Self {
         let tickets = TicketCodes::new(&parts.ticket_secret);
-        Self(Arc::new(Inner { options, parts, tickets }))
+        Self(Arc::new(Inner { options, parts, tickets, streams: Arc::default() }))
     }
 
     /// The public routes.
@@ -72,6 +74,14 @@ impl Service {
 
     pub(crate) fn tickets(&self) -> &TicketCodes {
         &self.0.tickets
+    }
+
+    pub(crate) fn streams(&self) -> &Arc<Streams> {
+        &self.0.streams
+    }
+
+    pub(crate) fn options(&self) -> &Options {
+        &self.0.options
     }
 
     /// When a request that begins now is given up.

@@ -89,11 +89,8 @@ async fn a_change_keeps_the_rest(stores: &Stores) {
         password_hash: Some("another".into()),
         full_name: None,
     };
-    let after = Account {
-        email: "ADA@Example.org".into(),
-        password_hash: "another".into(),
-        ..after
-    };
+    let after =
+        Account { email: "ADA@Example.org".into(), password_hash: "another".into(), ..after };
     let changed = accounts.change(before.id, change).await.expect("the own address is free");
     assert_eq!(changed.as_ref(), Some(&after));
 

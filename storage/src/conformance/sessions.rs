@@ -56,8 +56,7 @@ async fn rotate(stores: &Stores, rotation: Rotation) -> Rotated {
 
 async fn a_token_works_once(stores: &Stores) {
     begin(stores, session(1, user(1), 0)).await;
-    let expected =
-        Session { secret: secret(11), idle_until: at(110), ..session(1, user(1), 0) };
+    let expected = Session { secret: secret(11), idle_until: at(110), ..session(1, user(1), 0) };
     assert_eq!(rotate(stores, rotation(1, 1, 11, 10)).await, Rotated::Next(expected));
     let Rotated::Next(again) = rotate(stores, rotation(1, 11, 12, 20)).await else {
         panic!("the next one works")
@@ -74,7 +73,10 @@ async fn of_two_at_once_one_is_next(stores: &Stores) {
     begin(stores, session(1, user(1), 0)).await;
     let both = [rotate(stores, rotation(1, 1, 2, 5)), rotate(stores, rotation(1, 1, 3, 5))];
     let answers = futures_util::future::join_all(both).await;
-    assert!(matches!(answers[..], [Rotated::Next(_), Rotated::Reused(_)] | [Rotated::Reused(_), _]));
+    assert!(matches!(
+        answers[..],
+        [Rotated::Next(_), Rotated::Reused(_)] | [Rotated::Reused(_), _]
+    ));
     assert_eq!(rotate(stores, rotation(1, 2, 4, 6)).await, Rotated::Unknown);
 }
 

@@ -1,4 +1,4 @@
-//! [`crate::BookingViews`]: rows by stamp, cancellations of whole events, pages.
+//! [`crate::BookingViews`]: rows by stamp, cancellations of whole events, pages, holds.
 
 use engine::{BookingId, BookingStatus, EventId, Seats, Seq, UserId};
 
@@ -7,6 +7,8 @@ use super::sample::{Dice, at, event, user};
 use crate::commit::{Era, PartitionId, Position};
 use crate::views::{BookingRow, PageRequest, PageStart, ViewChange};
 use crate::{BookingViews, Stores};
+
+mod holds;
 
 const HERE: PartitionId = PartitionId(0);
 
@@ -18,6 +20,7 @@ pub async fn suite(fresh: Fresh<'_>) {
     replays_change_nothing(&fresh()).await;
     cursors_only_move_forward(&fresh()).await;
     lists_are_newest_first_in_pages(&fresh()).await;
+    holds::suite(fresh).await;
 }
 
 /// A booking of person `who` at event `what`, made at `seq`, one millisecond per seq.
@@ -148,7 +151,7 @@ async fn replays_change_nothing(stores: &Stores) {
         apply(views, 1, &history[from..], 60).await;
         assert_eq!(lists().await, before, "replayed from {from}");
         for change in &history[from..] {
-            apply(views, 1, &[*change], 60).await;
+            apply(views, 1, std::slice::from_ref(change), 60).await;
         }
         assert_eq!(lists().await, before, "replayed from {from}, one by one");
     }

@@ -42,9 +42,8 @@ impl AccountStore for MemoryAccounts {
         let mut accounts = self.accounts.lock();
         if let Some(email) = &change.email {
             let wanted = email.to_lowercase();
-            let another = |stored: &Account| {
-                stored.id != id && stored.email.to_lowercase() == wanted
-            };
+            let another =
+                |stored: &Account| stored.id != id && stored.email.to_lowercase() == wanted;
             if accounts.iter().any(another) {
                 return Box::pin(ready(Err(StorageError::Taken { field: "email" })));
             }

@@ -2,5 +2,7 @@
 
 mod cancel;
 mod create;
+mod holds;
 mod lists;
 mod read;
+mod user;

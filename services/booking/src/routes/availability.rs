@@ -8,8 +8,8 @@ use api::{Path, Problem};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use engine::{EventId, Phase};
-use storage::Header;
+use engine::{EventId, Phase, Seq};
+use storage::Summary;
 
 use crate::error::of_storage;
 use crate::service::Service;
@@ -23,23 +23,27 @@ pub(super) async fn read(
     let mut headers = headers.map_err(|error| of_storage(&error))?;
     match headers.pop().flatten() {
         Some(header) if header.summary.phase == Phase::Open => {
-            Ok(json_response(StatusCode::OK, &body(&header)))
+            Ok(json_response(StatusCode::OK, &body_of(&header.summary, header.head.seq)))
         }
         _ => Err(Problem::not_found("event")),
     }
 }
 
-fn body(header: &Header) -> AvailabilityBody {
-    let capacity = header.summary.capacity;
-    let counts = &header.summary.counts;
+/// The counts of an event as everybody sees them. Nothing can be had of a cancelled one.
+pub(super) fn body_of(summary: &Summary, seq: Seq) -> AvailabilityBody {
+    let (capacity, counts) = (summary.capacity, &summary.counts);
+    let left = |waiting| match summary.phase {
+        Phase::Open => available(capacity, counts.booked, counts.held, waiting),
+        Phase::Unopened | Phase::Cancelled => 0,
+    };
     AvailabilityBody {
         capacity,
         booked: counts.booked,
         held: counts.held,
-        free: available(capacity, counts.booked, counts.held, 0),
-        available: available(capacity, counts.booked, counts.held, counts.waitlist_entries),
+        free: left(0),
+        available: left(counts.waitlist_entries),
         waitlisted: counts.waitlisted,
         waitlist_entries: counts.waitlist_entries,
-        as_of_seq: header.head.seq.0,
+        as_of_seq: seq.0,
     }
 }

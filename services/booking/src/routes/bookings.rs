@@ -7,11 +7,12 @@ use api::{Caller, ErrorCode, IdempotencyKey, Path, Problem};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use engine::{BookingId, BookingStatus, Command, EventId, Reply};
+use engine::{BookingId, BookingStatus, Command, EventId, HoldId, Key, Reply};
 use storage::BookingRow;
 
+use super::holds;
 use crate::error::{of_storage, of_submit};
-use crate::read::body_of_row;
+use crate::read::{body_of_reply, body_of_row};
 use crate::service::Service;
 
 /// The calls as idempotency keys know them.
@@ -47,22 +48,27 @@ async fn book(
             let receipt = service.submit(caller, event, key, command).await?;
             Ok((booking_of(event, &receipt.reply)?, receipt.replayed))
         }
-        BookRequest::Confirm { hold } => {
-            let events = service.box_office().events_of_hold(hold).await;
-            let mut refusal = Problem::not_found("hold");
-            // Seldom more than one: ids of two events may share a tag.
-            for event in events.map_err(|error| of_storage(&error))? {
-                match service.submit(caller, event, key, Command::Confirm { hold }).await {
-                    Ok(receipt) => {
-                        return Ok((booking_of(event, &receipt.reply)?, receipt.replayed));
-                    }
-                    Err(problem) if problem.code() == ErrorCode::NotFound => refusal = problem,
-                    Err(problem) => return Err(problem),
-                }
-            }
-            Err(refusal)
+        BookRequest::Confirm { hold } => confirm(service, caller, key, hold).await,
+    }
+}
+
+async fn confirm(
+    service: &Service,
+    caller: &Caller,
+    key: Key,
+    hold: HoldId,
+) -> Result<(BookingBody, bool), Problem> {
+    let events = service.box_office().events_of_hold(hold).await;
+    // Seldom more than one: ids of two events may share a tag.
+    for event in events.map_err(|error| of_storage(&error))? {
+        match service.submit(caller, event, key, Command::Confirm { hold }).await {
+            Ok(receipt) => return Ok((booking_of(event, &receipt.reply)?, receipt.replayed)),
+            Err(problem) if problem.code() == ErrorCode::NotFound => {}
+            Err(problem) => return Err(problem),
         }
     }
+    // Not there, or no longer: its row knows which.
+    Err(holds::over(service, &holds::own_row(service, caller, hold).await?).await?)
 }
 
 /// `GET /bookings/{id}`.
@@ -80,10 +86,7 @@ pub(super) async fn read(
             if !may_see(reply.booking.user) {
                 break;
             }
-            let mut body = BookingBody::of(event, &reply);
-            let shown = reply.booking.user == caller.user
-                && reply.booking.status == BookingStatus::Confirmed;
-            body.ticket_code = shown.then(|| service.tickets().code(id));
+            let body = body_of_reply(&service, event, &reply, caller.user);
             return Ok(json_response(StatusCode::OK, &body));
         }
     }
@@ -148,7 +151,8 @@ async fn row(service: &Service, id: BookingId) -> Result<Option<BookingRow>, Pro
     service.fresh_views().booking(id).await.map_err(|error| of_storage(&error))
 }
 
-fn booking_of(event: EventId, reply: &Reply) -> Result<BookingBody, Problem> {
+/// The booking that a command was told of.
+pub(super) fn booking_of(event: EventId, reply: &Reply) -> Result<BookingBody, Problem> {
     match reply {
         Reply::Booking(reply) => Ok(BookingBody::of(event, reply)),
         other => Err(Problem::internal(&format_args!("not a booking's reply: {other:?}"))),

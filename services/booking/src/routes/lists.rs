@@ -96,14 +96,20 @@ pub(super) async fn of_user(
     page: Result<Query<Page>, Problem>,
     OriginalUri(uri): OriginalUri,
 ) -> Result<Response, Problem> {
-    let user = match user.as_str() {
+    let user = named(&caller, &user)?;
+    list_of_user(&service, &caller, user, &page?.0, &uri).await
+}
+
+/// The person that a path names, if the caller may look at what is theirs.
+pub(super) fn named(caller: &Caller, user: &str) -> Result<UserId, Problem> {
+    let user = match user {
         "me" => caller.user,
         text => parse_id(text).map(UserId::from).ok_or_else(|| Problem::not_found("user"))?,
     };
     if user != caller.user && !caller.is_admin() {
-        return Err(Problem::new(ErrorCode::Forbidden, "This is another person's list."));
+        return Err(Problem::new(ErrorCode::Forbidden, "This is another person's to see."));
     }
-    list_of_user(&service, &caller, user, &page?.0, &uri).await
+    Ok(user)
 }
 
 async fn list_of_user(

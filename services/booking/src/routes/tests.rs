@@ -1,6 +1,8 @@
 //! The routes over real actors and the store in memory, with a catalog played by hand.
 
+mod holds;
 mod stage;
+mod stream;
 
 use axum::body::Bytes;
 use axum::http::Method;

@@ -94,7 +94,7 @@ async fn pages_and_filters() {
         let (_, event) = stage.event(1).await;
         granted(stage.book(&person, event).await, 201);
     }
-    for path in ["/bookings", "/users/me/bookings"] {
+    for path in ["/bookings", "/users/me/bookings", "/bookings/user/me"] {
         let mut seen = Vec::new();
         let mut next = Some(format!("{path}?limit=2&status=confirmed"));
         while let Some(path) = next {

@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 
 use crate::stage::{Stage, booking, granted, new_id, problem};
 
+mod stream;
+
 /// The counts but for the seq they are of.
 fn counts(body: &Value) -> [u64; 7] {
     ["capacity", "booked", "held", "free", "available", "waitlisted", "waitlist_entries"]

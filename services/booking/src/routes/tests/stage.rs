@@ -113,12 +113,15 @@ pub(super) struct Stage {
     issuer: TokenIssuer,
     clock: Arc<Hand>,
     catalog_down: Arc<AtomicBool>,
-    // Stops the actors when the stage is dropped.
-    _system: actors::System,
+    system: actors::System,
 }
 
 impl Stage {
     pub(super) async fn new() -> Self {
+        Self::with(Options::default()).await
+    }
+
+    pub(super) async fn with(service_options: Options) -> Self {
         let issuer = TokenIssuer::from_pem(&generate_signing_key_pem([7; 32])).unwrap();
         let clock = Arc::new(Hand(AtomicI64::new(NOW)));
         let stores = MemoryStore::new(1).stores();
@@ -135,14 +138,34 @@ impl Stage {
             entropy: Arc::new(Counting(AtomicU64::new(1))),
             ticket_secret: [3; 32],
         };
-        let service = Service::new(Options::default(), parts);
+        let service = Service::new(service_options, parts);
         let (public, internal) = (service.router(), service.internal_router());
-        Self { public, internal, issuer, clock, catalog_down, _system: system }
+        Self { public, internal, issuer, clock, catalog_down, system }
     }
 
     /// A millisecond passes.
     pub(super) fn tick(&self) {
         self.clock.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Some time passes.
+    pub(super) fn pass(&self, time: std::time::Duration) {
+        let millis = i64::try_from(time.as_millis()).unwrap();
+        self.clock.0.fetch_add(millis, Ordering::Relaxed);
+    }
+
+    /// Waits until the views have everything.
+    pub(super) async fn projected(&self) {
+        let patience = tokio::time::Instant::now() + std::time::Duration::from_secs(10);
+        while self.system.projection_lag() > 0 {
+            assert!(tokio::time::Instant::now() < patience, "the views never follow");
+            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+        }
+    }
+
+    /// The actors, to look at and to stop.
+    pub(super) const fn system(&self) -> &actors::System {
+        &self.system
     }
 
     pub(super) fn catalog_down(&self) {
@@ -165,6 +188,13 @@ impl Stage {
 
     pub(super) async fn anonymous(&self, path: &str) -> Seen {
         Self::ask(&self.public, Request::get(path).body(Body::empty()).unwrap()).await
+    }
+
+    /// The answer whose body goes on.
+    pub(super) async fn open_stream(&self, event: u8) -> Response {
+        let path = format!("/events/{}/availability/stream", event_id(event));
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        self.public.clone().oneshot(request).await.unwrap()
     }
 
     pub(super) async fn get(&self, person: u8, path: &str) -> Seen {

@@ -1,0 +1,3 @@
+//! `/bookings/user/{user}/…`
+
+mod event;
