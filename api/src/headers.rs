@@ -38,6 +38,12 @@ pub const AVAILABILITY_AS_OF: HeaderName = HeaderName::from_static("availability
 /// Longest `Idempotency-Key`, in characters.
 pub const KEY_CHARS: usize = 255;
 
+/// The address that the gateway says a request came from.
+#[must_use]
+pub fn client_address(headers: &HeaderMap) -> Option<std::net::IpAddr> {
+    headers.get(CLIENT_ADDRESS)?.to_str().ok()?.parse().ok()
+}
+
 /// The address at the other end of the connection that a request came in by, as an
 /// extension of the request, set by the listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,11 +12,13 @@
 //! | `iat`, `nbf` | seconds since 1970 of its issue |
 //! | `exp` | seconds since 1970 of its end, at most ten minutes after `iat` |
 //! | `iss`, `aud` | [`ISSUER`], [`AUDIENCE`] |
+//! | `sid` | the session it belongs to: when that is ended, the token is not good any more |
 //! | `jti` | a unique id of the token |
 //!
 //! `kid` is [`key_id`] of the public key. It looks the key up and does nothing else.
 
 mod cache;
+mod ended;
 mod key;
 mod verifier;
 
@@ -28,6 +30,7 @@ use http::header::{AUTHORIZATION, HeaderValue};
 use http::request::Parts;
 use serde::{Deserialize, Serialize};
 
+pub use ended::{ENDED_MEMORY, EndedSessions};
 pub use key::{KeyError, TokenIssuer, generate_signing_key_pem, key_id};
 pub use verifier::Verifier;
 
@@ -84,6 +87,8 @@ pub struct Claims {
     pub iss: String,
     /// Always [`AUDIENCE`].
     pub aud: String,
+    /// The session it belongs to.
+    pub sid: Id,
     /// The token's own id.
     pub jti: Id,
 }
@@ -97,6 +102,8 @@ pub struct Caller {
     pub role: Role,
     /// The person's name.
     pub username: Arc<str>,
+    /// The session that the token belongs to.
+    pub session: Id,
 }
 
 impl Caller {

@@ -10,6 +10,7 @@
 //! page         cursors, limits, links to the next page
 //! routes       routers together with the table of who may call what
 //! upstream     how one face calls another
+//! rate         how often somebody may do something
 //! clock        time and randomness, handed in
 //! wire         ids, times and money as they are written
 //! auth · booking · catalog   requests and answers per face
@@ -29,6 +30,7 @@ pub mod identity;
 pub mod internal;
 pub mod page;
 pub mod problem;
+pub mod rate;
 pub mod refusal;
 pub mod routes;
 pub mod upstream;

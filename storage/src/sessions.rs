@@ -85,6 +85,13 @@ pub trait SessionStore: Send + Sync {
         forget_before: Timestamp,
     ) -> BoxFuture<'_, Result<Vec<SessionId>, StorageError>>;
 
+    /// A session that lives.
+    fn find(
+        &self,
+        id: SessionId,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<Option<Session>, StorageError>>;
+
     /// Spend a refresh token, in one stroke.
     fn rotate(&self, rotation: Rotation) -> BoxFuture<'_, Result<Rotated, StorageError>>;
 

@@ -68,6 +68,10 @@ impl SessionStore for Sessions {
         }))
     }
 
+    fn find(&self, id: SessionId, now: Timestamp) -> Answer<'_, Option<Session>> {
+        Box::pin(self.readers.call(move |connection| living(connection, id, now)))
+    }
+
     fn rotate(&self, rotation: Rotation) -> Answer<'_, Rotated> {
         Box::pin(self.writer.call(BYTES, move |connection, ()| {
             let Some(mut session) = living(connection, rotation.id, rotation.now)? else {

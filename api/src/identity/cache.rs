@@ -127,6 +127,7 @@ mod tests {
     use engine::UserId;
 
     use super::super::Role;
+    use crate::wire::Id;
     use super::*;
 
     fn at(millis: i64) -> Timestamp {
@@ -138,7 +139,7 @@ mod tests {
     }
 
     fn caller() -> Caller {
-        Caller { user: UserId([1; 16]), role: Role::Attendee, username: Arc::from("ada") }
+        Caller { user: UserId([1; 16]), role: Role::Attendee, username: Arc::from("ada"), session: Id([9; 16]) }
     }
 
     #[test]

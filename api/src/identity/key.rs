@@ -58,12 +58,29 @@ impl TokenIssuer {
         self.public
     }
 
-    /// A token for an account, and for how many seconds it is good.
+    /// A token for an account that belongs to no session that anybody could end, and for
+    /// how many seconds it is good.
     ///
     /// # Errors
     /// When the claims cannot be encoded or signed.
     pub fn issue(
         &self,
+        user: UserId,
+        username: &str,
+        role: Role,
+        now: Timestamp,
+    ) -> Result<(String, i64), KeyError> {
+        let id = self.next_token_id(user, now);
+        self.issue_in(id, user, username, role, now)
+    }
+
+    /// A token of a session for an account, and for how many seconds it is good.
+    ///
+    /// # Errors
+    /// When the claims cannot be encoded or signed.
+    pub fn issue_in(
+        &self,
+        session: Id,
         user: UserId,
         username: &str,
         role: Role,
@@ -79,6 +96,7 @@ impl TokenIssuer {
             exp: seconds.saturating_add(TOKEN_SECONDS),
             iss: ISSUER.to_owned(),
             aud: AUDIENCE.to_owned(),
+            sid: session,
             jti: self.next_token_id(user, now),
         };
         let token = jsonwebtoken::encode(&self.header, &claims, &self.key)

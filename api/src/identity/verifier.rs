@@ -7,6 +7,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use sha2::{Digest, Sha256};
 
 use super::cache::{Cache, TokenDigest};
+use super::ended::EndedSessions;
 use super::key::key_id;
 use super::{
     AUDIENCE, CACHED_TOKENS, Caller, Claims, ISSUER, LEEWAY_SECONDS, TOKEN_BYTES, TOKEN_SECONDS,
@@ -21,6 +22,7 @@ pub struct Verifier {
     validation: Validation,
     clock: Arc<dyn Clock>,
     cache: Cache,
+    ended: EndedSessions,
 }
 
 impl Verifier {
@@ -36,7 +38,8 @@ impl Verifier {
         validation.validate_nbf = false;
         let keys =
             public_keys.iter().map(|key| (key_id(key), DecodingKey::from_ed_der(key))).collect();
-        Self { keys, validation, clock, cache: Cache::new(CACHED_TOKENS) }
+        let ended = EndedSessions::default();
+        Self { keys, validation, clock, cache: Cache::new(CACHED_TOKENS), ended }
     }
 
     /// Who sent this token.
@@ -50,7 +53,7 @@ impl Verifier {
         let now = self.clock.now();
         let digest = TokenDigest(Sha256::digest(token.as_bytes()).into());
         if let Some(caller) = self.cache.get(&digest, now) {
-            return Ok(caller);
+            return self.living(caller);
         }
         let claims = self.check_signature(token)?;
         let ends_at = check_times(&claims, now)?;
@@ -58,8 +61,22 @@ impl Verifier {
             user: UserId::from(claims.sub),
             role: claims.role,
             username: Arc::from(claims.username),
+            session: claims.sid,
         };
         self.cache.insert(digest, caller.clone(), ends_at, now);
+        self.living(caller)
+    }
+
+    /// The sessions whose tokens are refused, however good they are otherwise.
+    #[must_use]
+    pub const fn ended_sessions(&self) -> &EndedSessions {
+        &self.ended
+    }
+
+    fn living(&self, caller: Caller) -> Result<Caller, Problem> {
+        if self.ended.contains(caller.session) {
+            return Err(refused("belongs to a session that was ended: log in again"));
+        }
         Ok(caller)
     }
 
@@ -132,6 +149,7 @@ mod tests {
         json!({
             "sub": Id([3; 16]), "username": "ada", "role": "attendee", "iat": s, "nbf": s,
             "exp": s + 600, "iss": ISSUER, "aud": AUDIENCE, "jti": Id([4; 16]),
+            "sid": Id([5; 16]),
         })
     }
 
@@ -251,5 +269,20 @@ mod tests {
         for junk in ["", ".", "..", "a.b.c", &"x".repeat(TOKEN_BYTES + 1)] {
             assert!(verifier.verify(junk).is_err());
         }
+    }
+
+    #[test]
+    fn a_token_of_an_ended_session_is_refused_also_when_it_was_seen_before() {
+        let (issuer, verifier, _) = bench();
+        let token = sign(&our_header(&issuer), &claims());
+        assert!(verifier.verify(&token).is_ok());
+        verifier.ended_sessions().add(Id([6; 16]), Timestamp::from_millis(START));
+        assert!(verifier.verify(&token).is_ok(), "another session");
+        verifier.ended_sessions().add(Id([5; 16]), Timestamp::from_millis(START));
+        assert_eq!(verifier.verify(&token).unwrap_err().code().status(), 401);
+        let mut newer = claims();
+        newer["jti"] = json!(Id([7; 16]));
+        let newer = sign(&our_header(&issuer), &newer);
+        assert_eq!(verifier.verify(&newer).unwrap_err().code().status(), 401);
     }
 }

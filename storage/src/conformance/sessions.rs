@@ -58,6 +58,8 @@ async fn a_token_works_once(stores: &Stores) {
     begin(stores, session(1, user(1), 0)).await;
     let expected = Session { secret: secret(11), idle_until: at(110), ..session(1, user(1), 0) };
     assert_eq!(rotate(stores, rotation(1, 1, 11, 10)).await, Rotated::Next(expected));
+    assert_eq!(stores.sessions.find(id(1), at(10)).await.expect("a read"), Some(expected));
+    assert_eq!(stores.sessions.find(id(1), at(110)).await.expect("a read"), None, "over");
     let Rotated::Next(again) = rotate(stores, rotation(1, 11, 12, 20)).await else {
         panic!("the next one works")
     };
@@ -65,6 +67,7 @@ async fn a_token_works_once(stores: &Stores) {
     // The first one once more: the session is over, for the newest token too.
     assert_eq!(rotate(stores, rotation(1, 1, 13, 30)).await, Rotated::Reused(id(1)));
     assert_eq!(rotate(stores, rotation(1, 12, 14, 31)).await, Rotated::Unknown);
+    assert_eq!(stores.sessions.find(id(1), at(32)).await.expect("a read"), None, "ended");
     let ended = stores.sessions.ended_since(at(30)).await.expect("a read");
     assert_eq!(ended.iter().map(|one| (one.id, one.at)).collect::<Vec<_>>(), [(id(1), at(30))]);
 }

@@ -55,6 +55,16 @@ impl SessionStore for MemorySessions {
         at_once(ended)
     }
 
+    fn find(
+        &self,
+        id: SessionId,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<Option<Session>, StorageError>> {
+        let rows = self.rows.lock();
+        let row = rows.iter().find(|row| row.session.id == id && row.lives(now));
+        at_once(row.map(|row| row.session))
+    }
+
     fn rotate(&self, rotation: Rotation) -> BoxFuture<'_, Result<Rotated, StorageError>> {
         let mut rows = self.rows.lock();
         let row = rows.iter_mut().find(|row| row.session.id == rotation.id);
