@@ -58,7 +58,8 @@ impl FromFields for Register {
 
 /// Whether this can be a user name, its length aside. It never has an `@`, so it is
 /// never another person's address.
-fn is_username(text: &str) -> bool {
+#[must_use]
+pub fn is_username(text: &str) -> bool {
     text.as_bytes().first().is_some_and(u8::is_ascii_alphanumeric)
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
 }
@@ -128,6 +129,87 @@ pub struct Token {
     pub token_type: &'static str,
     /// For how many seconds it is good.
     pub expires_in: i64,
+    /// Good once, for the next pair, by `POST /auth/refresh`.
+    pub refresh_token: String,
+}
+
+/// Longest refresh token that is looked at, in characters.
+const REFRESH_TOKEN_CHARS: std::ops::RangeInclusive<usize> = 1..=200;
+
+/// `POST /auth/refresh`.
+pub struct Refresh {
+    /// The one that was given last.
+    pub refresh_token: String,
+}
+
+impl FromFields for Refresh {
+    fn from_fields(fields: &mut Fields) -> Self {
+        Self { refresh_token: fields.secret("refresh_token", REFRESH_TOKEN_CHARS) }
+    }
+}
+
+/// `POST /auth/logout`; its body may be left out.
+#[derive(Default)]
+pub struct Logout {
+    /// The session's refresh token, instead of an access token that is over.
+    pub refresh_token: Option<String>,
+}
+
+impl FromFields for Logout {
+    fn from_fields(fields: &mut Fields) -> Self {
+        let given = fields.has("refresh_token");
+        let token = given.then(|| fields.secret("refresh_token", REFRESH_TOKEN_CHARS));
+        Self { refresh_token: token }
+    }
+}
+
+/// `PUT` and `PATCH /users/me`: what is not named stays as it is.
+#[derive(Default)]
+pub struct ProfileChange {
+    /// Another address.
+    pub email: Option<String>,
+    /// Another name to show; `null` takes it away.
+    pub full_name: Option<Option<String>>,
+    /// Another password, exactly as typed.
+    pub password: Option<String>,
+    /// The password until now; needed for another one.
+    pub current_password: Option<String>,
+}
+
+/// The fields of [`Profile`] that a change ignores: whoever gets, edits and puts the
+/// profile sends them along.
+pub const READ_ONLY_FIELDS: &[&str] = &["id", "username", "role", "is_active", "created_at"];
+
+impl FromFields for ProfileChange {
+    fn from_fields(fields: &mut Fields) -> Self {
+        fields.ignore(READ_ONLY_FIELDS);
+        fields.refuse_null(&["email", "password", "current_password"]);
+        let email = fields.optional_string("email", EMAIL_CHARS);
+        if let Some(email) = &email
+            && EMAIL_CHARS.contains(&email.chars().count())
+            && !is_email(email)
+        {
+            fields.error("email", "must be an e-mail address");
+        }
+        let full_name =
+            fields.has("full_name").then(|| fields.optional_string("full_name", FULL_NAME_CHARS));
+        let new = fields.has("password");
+        let password = new.then(|| fields.secret("password", PASSWORD_CHARS));
+        let current = fields.has("current_password");
+        if new && !current {
+            fields.error("current_password", "is missing: it is needed for another password");
+        }
+        // Whatever its length, it is just right or wrong.
+        let current_password = current.then(|| fields.secret("current_password", 0..=1_000));
+        Self { email, full_name, password, current_password }
+    }
+}
+
+/// The answer of `GET /users/check-username`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct UsernameCheck {
+    /// Whether somebody has it.
+    pub exists: bool,
 }
 
 #[cfg(test)]

@@ -23,6 +23,8 @@ pub fn routes() -> Vec<Route> {
 pub(crate) struct Faces {
     pub(crate) gateway: Gateway,
     pub(crate) readiness: Readiness,
+    /// Follows the ends of sessions while it runs.
+    pub(crate) auth: auth::Service,
     /// Follows the bus while it runs.
     pub(crate) catalog: catalog::Service,
 }
@@ -39,9 +41,10 @@ impl Faces {
         let verifier = Arc::new(Verifier::new(&[keys.issuer.public_key()], clock.clone()));
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let auth = auth::Service::new(
-            &config.auth.options(cores),
+            &config.auth.options(cores, config.gateway.rate_limit.enabled),
             auth::Parts {
                 accounts: Arc::clone(&stores.accounts),
+                sessions: Arc::clone(&stores.sessions),
                 issuer: Arc::new(keys.issuer),
                 verifier: Arc::clone(&verifier),
                 clock: clock.clone(),
@@ -83,7 +86,7 @@ impl Faces {
         let readiness = Readiness::default();
         let gateway =
             Gateway::new(config.gateway.options(), upstreams, readiness.clone(), &**entropy);
-        Ok(Self { gateway, readiness, catalog })
+        Ok(Self { gateway, readiness, auth, catalog })
     }
 }
 

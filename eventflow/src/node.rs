@@ -10,8 +10,8 @@ use actors::System;
 use adapter_sqlite::{OpenError, Sqlite};
 use api::Entropy;
 use gateway::{Gateway, Readiness};
-use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
 use crate::clock::{ProcessClock, SystemEntropy};
@@ -60,9 +60,9 @@ pub struct Node {
 struct Running {
     readiness: Readiness,
     system: System,
-    /// Keeps the catalog's documents in step; ends when told to.
-    follower: JoinHandle<()>,
-    end_follower: oneshot::Sender<()>,
+    /// Keep the catalog's documents and the ended sessions in step; end when told to.
+    followers: JoinSet<()>,
+    end_followers: watch::Sender<bool>,
     sqlite: Sqlite,
     drain: Duration,
 }
@@ -87,7 +87,12 @@ impl Node {
             }
         };
         let faces = Faces::new(&config, &sqlite.stores(), &system, keys, &clock, &entropy);
-        let Faces { gateway, readiness, catalog } = match faces {
+        // What was ended before must be known before anything is answered.
+        let faces = match faces {
+            Ok(faces) => faces.auth.prepare().await.map(|()| faces),
+            Err(error) => Err(error),
+        };
+        let Faces { gateway, readiness, auth, catalog } = match faces {
             Ok(faces) => faces,
             Err(error) => {
                 system.stop(Instant::now()).await;
@@ -95,16 +100,17 @@ impl Node {
                 return Err(error.into());
             }
         };
-        let (end_follower, end) = oneshot::channel();
-        let follower = tokio::spawn(async move {
-            let end = async {
-                // Its being dropped means the same: the node is gone.
-                let _ = end.await;
-            };
-            catalog.run(end).await;
-        });
+        let (end_followers, end) = watch::channel(false);
+        let mut followers = JoinSet::new();
+        let ended = |mut end: watch::Receiver<bool>| async move {
+            // Its being dropped means the same: the node is gone.
+            let _ = end.wait_for(|end| *end).await;
+        };
+        let (catalog_end, auth_end) = (ended(end.clone()), ended(end));
+        followers.spawn(async move { catalog.run(catalog_end).await });
+        followers.spawn(async move { auth.run(auth_end).await });
         let drain = Duration::from_millis(u64::from(config.server.actors_drain_timeout_ms));
-        let running = Running { readiness, system, follower, end_follower, sqlite, drain };
+        let running = Running { readiness, system, followers, end_followers, sqlite, drain };
         match open_door(&config, addr, gateway).await {
             Ok(server) => {
                 running.readiness.ready();
@@ -144,13 +150,14 @@ impl Node {
 }
 
 impl Running {
-    async fn stop(self) {
+    async fn stop(mut self) {
         let deadline = Instant::now() + self.drain;
         self.system.stop(deadline).await;
-        // After the projector, which hands it the last facts. What it hasn't read by then
-        // stays on the bus for the next start.
-        let _ = self.end_follower.send(());
-        let _ = timeout_at(deadline, self.follower).await;
+        // After the projector, which hands the catalog the last facts. What it hasn't read
+        // by then stays on the bus for the next start.
+        self.end_followers.send_replace(true);
+        let all = async { while self.followers.join_next().await.is_some() {} };
+        let _ = timeout_at(deadline, all).await;
         self.sqlite.close().await;
     }
 }

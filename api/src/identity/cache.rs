@@ -127,8 +127,8 @@ mod tests {
     use engine::UserId;
 
     use super::super::Role;
-    use crate::wire::Id;
     use super::*;
+    use crate::wire::Id;
 
     fn at(millis: i64) -> Timestamp {
         Timestamp::from_millis(millis)
@@ -139,7 +139,12 @@ mod tests {
     }
 
     fn caller() -> Caller {
-        Caller { user: UserId([1; 16]), role: Role::Attendee, username: Arc::from("ada"), session: Id([9; 16]) }
+        Caller {
+            user: UserId([1; 16]),
+            role: Role::Attendee,
+            username: Arc::from("ada"),
+            session: Id([9; 16]),
+        }
     }
 
     #[test]

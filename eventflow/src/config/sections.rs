@@ -154,6 +154,11 @@ section! {
         hash_passes: number hash_passes in 1..=100;
         hash_lanes: number hash_lanes in 1..=64;
         hash_queue: number hash_queue in 1..=100_000;
+        session_idle_s: span session_idle in 600..=MONTH_S;
+        session_life_s: span session_life in 600..=MONTH_S;
+        sessions_per_account: number sessions_per_account in 1..=10_000;
+        attempts_per_address: number attempts_per_address in 1..=1_000_000;
+        attempts_per_account: number attempts_per_account in 1..=1_000_000;
         @own signing_key_file: PathBuf = PathBuf::new();
         @own hashes_at_once: u32 = 0, in 0..=1_024;
         @own password: Password = Password::default();
@@ -314,12 +319,14 @@ impl Gateway {
 }
 
 impl Auth {
-    /// The options of the auth service on a machine with this many cores.
+    /// The options of the auth service on a machine with this many cores, with or without
+    /// limits of rates.
     #[must_use]
-    pub fn options(&self, cores: usize) -> auth::Options {
+    pub fn options(&self, cores: usize, limited: bool) -> auth::Options {
         let mut options = auth::Options::default();
         self.apply(&mut options);
         options.refuse_common = self.password.refuse_common;
+        options.limit_attempts = limited;
         // One core stays free for everything else, if there is another one.
         options.hashes_at_once = match self.hashes_at_once {
             0 => cores.saturating_sub(1).max(1),

@@ -50,7 +50,7 @@ fn defaults_become_the_defaults_of_every_crate() {
     config.validate().unwrap();
     assert_eq!(config.server.options(), crate::listen::Options::default());
     assert_eq!(config.gateway.options(), gateway::Options::default());
-    assert_eq!(config.auth.options(2), auth::Options::default());
+    assert_eq!(config.auth.options(2, true), auth::Options::default());
     assert_eq!(config.booking.options(), booking::Options::default());
     assert_eq!(config.catalog.options(), catalog::Options::default());
     assert_eq!(config.actors.options(&config.limits), actors::Options::default());
@@ -60,10 +60,10 @@ fn defaults_become_the_defaults_of_every_crate() {
 fn hashes_leave_a_core_free_unless_told_otherwise() {
     let mut config = Config::default();
     for (cores, at_once) in [(1, 1), (2, 1), (8, 7)] {
-        assert_eq!(config.auth.options(cores).hashes_at_once, at_once);
+        assert_eq!(config.auth.options(cores, true).hashes_at_once, at_once);
     }
     config.auth.hashes_at_once = 3;
-    assert_eq!(config.auth.options(8).hashes_at_once, 3);
+    assert_eq!(config.auth.options(8, true).hashes_at_once, 3);
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn flags_go_above_variables_above_the_file_above_the_defaults() {
     assert_eq!(config.server.max_connections, 22);
     assert_eq!(config.server.idle_timeout_ms, 1111);
     assert_eq!(config.data.dir, Path::new("/file"));
-    assert!(!config.auth.options(1).refuse_common);
+    assert!(!config.auth.options(1, true).refuse_common);
     assert_eq!(config.gateway.cors_origins, ["https://a.example", "https://b.example:8443"]);
     assert_eq!(config.gateway.max_body_bytes, Config::default().gateway.max_body_bytes);
 }

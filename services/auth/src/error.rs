@@ -20,6 +20,18 @@ pub enum Error {
     /// Name and password do not fit, or the account may not log in.
     #[error("wrong user name or password")]
     WrongCredentials,
+    /// A refresh token that is none, or whose session is over.
+    #[error("not a refresh token of a session that lives")]
+    BadRefreshToken,
+    /// A refresh token that was used before; its session was ended for it.
+    #[error("a refresh token that was used before")]
+    SpentRefreshToken,
+    /// The password until now does not fit.
+    #[error("the current password is wrong")]
+    WrongCurrentPassword,
+    /// Too many attempts; after how many seconds another one is looked at.
+    #[error("too many attempts")]
+    TooManyAttempts(u32),
     /// The token is good, the account is gone or closed.
     #[error("the account is gone or closed")]
     NoAccount,
@@ -65,6 +77,23 @@ impl From<Error> for Problem {
             Error::WrongCredentials => {
                 Self::new(ErrorCode::InvalidCredentials, "User name or password is wrong.")
             }
+            Error::BadRefreshToken => Self::new(
+                ErrorCode::Unauthorized,
+                "The refresh token is not valid, or its session is over. Log in again.",
+            ),
+            Error::SpentRefreshToken => Self::new(
+                ErrorCode::Unauthorized,
+                "The refresh token was used before, so its session was ended. Log in again.",
+            ),
+            Error::WrongCurrentPassword => {
+                Self::new(ErrorCode::ValidationFailed, "The current password is wrong.")
+                    .field("current_password", "is wrong")
+            }
+            Error::TooManyAttempts(seconds) => Self::new(
+                ErrorCode::TooManyRequests,
+                format!("Too many attempts. Try again in {seconds} s."),
+            )
+            .retry_after(seconds),
             Error::NoAccount => {
                 Self::new(ErrorCode::Unauthorized, "The account of this token cannot be used.")
             }

@@ -1,5 +1,10 @@
 //! What can be tuned.
 
+use engine::Span;
+
+/// A day in seconds.
+const DAY: u32 = 24 * 3_600;
+
 /// Options of the auth service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
@@ -16,6 +21,19 @@ pub struct Options {
     /// Most requests that wait for a hash; who comes after is told 503 and when to try
     /// again.
     pub hash_queue: usize,
+    /// For how long a session may be without a refresh; above a token's life.
+    pub session_idle: Span,
+    /// How long a session may last in all.
+    pub session_life: Span,
+    /// Most sessions of one account; the oldest makes room.
+    pub sessions_per_account: usize,
+    /// Whether attempts are limited at all.
+    pub limit_attempts: bool,
+    /// Log-ins, registrations, refreshes and the like of one address a minute.
+    pub attempts_per_address: u32,
+    /// Passwords tried at one account from one address a minute; from everywhere together
+    /// ten times as many.
+    pub attempts_per_account: u32,
 }
 
 impl Default for Options {
@@ -28,6 +46,12 @@ impl Default for Options {
             hash_lanes: 1,
             hashes_at_once: 1,
             hash_queue: 64,
+            session_idle: Span::seconds(14 * DAY),
+            session_life: Span::seconds(30 * DAY),
+            sessions_per_account: 50,
+            limit_attempts: true,
+            attempts_per_address: 120,
+            attempts_per_account: 10,
         }
     }
 }

@@ -103,6 +103,13 @@ impl Hasher {
         }
     }
 
+    /// Whether a stored hash was made with the parameters of today.
+    pub(crate) fn is_current(&self, stored: &str) -> bool {
+        let parameters =
+            |hash: &str| hash.split('$').take(4).map(str::to_owned).collect::<Vec<_>>();
+        parameters(stored) == parameters(&self.nobody)
+    }
+
     /// A place in the queue, then a turn; `Busy` if the queue is full.
     async fn turn(&self) -> Result<Turn, Error> {
         let admitted = Arc::clone(&self.admitted).try_acquire_owned().map_err(|_| Error::Busy)?;

@@ -3,6 +3,8 @@
 mod login;
 mod me;
 mod register;
+mod session;
+mod username;
 
 use std::sync::Arc;
 
@@ -32,8 +34,13 @@ pub(crate) fn routes() -> Routes<State> {
     Routes::new()
         .post("/auth/register", Access::Anyone, register::register)
         .post("/auth/login", Access::Anyone, login::login)
+        .post("/auth/refresh", Access::Anyone, session::refresh)
+        .post("/auth/logout", Access::Person, session::logout)
         .get("/auth/validate", Access::Person, me::validate)
         .get("/users/me", Access::Person, me::me)
+        .put("/users/me", Access::Person, me::change)
+        .patch("/users/me", Access::Person, me::change)
+        .get("/users/check-username", Access::Anyone, username::check)
 }
 
 pub(crate) fn router(state: State) -> Router {

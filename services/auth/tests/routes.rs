@@ -55,8 +55,10 @@ impl Bench {
         let clock = Arc::new(HandClock(AtomicI64::new(START)));
         let issuer = Arc::new(TokenIssuer::from_pem(&generate_signing_key_pem([7; 32])).unwrap());
         let verifier = Arc::new(Verifier::new(&[issuer.public_key()], clock.clone()));
+        let stores = MemoryStore::new(1).stores();
         let parts = Parts {
-            accounts: MemoryStore::new(1).stores().accounts,
+            accounts: stores.accounts,
+            sessions: stores.sessions,
             issuer,
             verifier,
             clock: clock.clone(),

@@ -1,13 +1,16 @@
 //! `/auth/…`
 
+mod attempts;
 mod login;
+mod logout;
+mod refresh;
 mod register;
 mod validate;
 
 use harness::client::Ask;
 use serde_json::{Value, json};
 
-use crate::stage::{Stage, new_id};
+use crate::stage::{Stage, granted, new_id};
 
 /// A password that nothing is wrong with.
 pub(super) const PASSWORD: &str = "plum tractor 17";
@@ -27,5 +30,13 @@ pub(super) fn somebody() -> Value {
 pub(super) async fn registered(stage: &mut Stage) -> (Value, Value) {
     let sent = somebody();
     let answer = stage.ask(Ask::post("/auth/register").json(&sent)).await;
-    (sent, crate::stage::granted(answer, 201))
+    (sent, granted(answer, 201))
+}
+
+/// Registers somebody new and logs in; what was sent, and the tokens.
+pub(super) async fn logged_in(stage: &mut Stage) -> (Value, Value) {
+    let (sent, _) = registered(stage).await;
+    let login = json!({ "username": sent["username"], "password": PASSWORD });
+    let tokens = granted(stage.ask(Ask::post("/auth/login").json(&login)).await, 200);
+    (sent, tokens)
 }

@@ -1,28 +1,29 @@
 //! `POST /auth/login`: form-encoded, multipart or JSON.
 
 use api::extract::{json_response, parse_json};
+use api::headers::client_address;
 use api::{ErrorCode, Problem};
 use axum::body::Bytes;
 use axum::extract::{self, FromRequest, Multipart, Request};
 use axum::response::Response;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
 use serde_json::Value;
 
 use super::State;
+use super::session::not_stored;
 
 /// Most parts of a multipart body that are looked at.
 const PARTS: usize = 16;
 
 pub(super) async fn login(
     extract::State(state): extract::State<State>,
+    headers: HeaderMap,
     credentials: Credentials,
 ) -> Result<Response, Problem> {
     let Credentials { username, password } = credentials;
-    let token = state.accounts.log_in(&username, password).await?;
-    let mut response = json_response(StatusCode::OK, &token);
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    Ok(response)
+    let token = state.accounts.log_in(&username, password, client_address(&headers)).await?;
+    Ok(not_stored(json_response(StatusCode::OK, &token)))
 }
 
 /// Name (or address) and password, however they were sent.

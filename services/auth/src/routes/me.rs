@@ -1,10 +1,13 @@
-//! `GET /users/me` and `GET /auth/validate`.
+//! `/users/me` and `GET /auth/validate`.
 
+use api::auth::ProfileChange;
 use api::extract::json_response;
-use api::{Caller, Problem};
+use api::headers::client_address;
+use api::{Caller, Json, Problem};
 use axum::extract;
 use axum::response::Response;
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
+use storage::SessionId;
 
 use super::State;
 
@@ -20,4 +23,15 @@ pub(super) async fn validate(
     caller: Caller,
 ) -> Result<Response, Problem> {
     Ok(json_response(StatusCode::OK, &state.accounts.validate(caller.user).await?))
+}
+
+pub(super) async fn change(
+    extract::State(state): extract::State<State>,
+    caller: Caller,
+    headers: HeaderMap,
+    Json(wish): Json<ProfileChange>,
+) -> Result<Response, Problem> {
+    let (session, address) = (SessionId(caller.session.0), client_address(&headers));
+    let profile = state.accounts.change(caller.user, session, wish, address).await?;
+    Ok(json_response(StatusCode::OK, &profile))
 }
