@@ -116,6 +116,8 @@ error_codes! {
     TooManyKeys = "too_many_keys", TOO_MANY_REQUESTS, true, "Too many idempotency keys";
     /// The caller sends more than it may.
     TooManyRequests = "too_many_requests", TOO_MANY_REQUESTS, true, "Too many requests";
+    /// The request's body did not arrive in time.
+    RequestTimeout = "request_timeout", REQUEST_TIMEOUT, true, "The request took too long to arrive";
     /// More comes in than can be served.
     Overloaded = "overloaded", SERVICE_UNAVAILABLE, true, "Too busy right now";
     /// It cannot be done now.

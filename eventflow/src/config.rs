@@ -135,6 +135,7 @@ impl Config {
     pub fn validate(&self) -> Result<(), ConfigError> {
         self.server.in_range()?;
         self.gateway.in_range()?;
+        self.gateway.rate_limit.in_range()?;
         self.auth.in_range()?;
         self.booking.in_range()?;
         self.catalog.in_range()?;
@@ -153,6 +154,12 @@ impl Config {
             // Else the catalog would give up before booking says what became of it.
             let expected = "more than `booking.deadline_ms`";
             return Err(ConfigError::invalid("catalog.booking_patience_ms", expected));
+        }
+        for network in &self.gateway.trusted_proxies {
+            if gateway::client::parse_network(network).is_none() {
+                let expected = "a list of addresses and networks like \"10.0.0.0/8\"";
+                return Err(ConfigError::invalid("gateway.trusted_proxies", expected));
+            }
         }
         for origin in &self.gateway.cors_origins {
             if !is_origin(origin) {

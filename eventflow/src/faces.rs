@@ -71,7 +71,7 @@ impl Faces {
                 store: Arc::clone(&stores.catalog),
                 bus: Arc::clone(&stores.bus),
                 booking: booking.internal_router().into(),
-                verifier,
+                verifier: Arc::clone(&verifier),
                 clock: clock.clone(),
                 entropy: entropy.clone(),
             },
@@ -84,8 +84,13 @@ impl Faces {
             catalog: catalog.router().into(),
         };
         let readiness = Readiness::default();
-        let gateway =
-            Gateway::new(config.gateway.options(), upstreams, readiness.clone(), &**entropy);
+        let gateway = Gateway::new(
+            config.gateway.options(),
+            upstreams,
+            readiness.clone(),
+            &**entropy,
+            verifier,
+        );
         Ok(Self { gateway, readiness, auth, catalog })
     }
 }

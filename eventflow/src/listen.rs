@@ -7,12 +7,13 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use api::headers::Peer;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
@@ -24,6 +25,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
+
+mod addresses;
+mod streaming;
+
+use addresses::{Addresses, Place};
+use streaming::Streaming;
 
 /// How long to wait before accepting again after the system refused to, for instance
 /// because the process has no file descriptor left.
@@ -42,6 +49,9 @@ pub struct Options {
     /// is being served, is closed; at the latest after twice this time. So it bounds an
     /// idle connection, a slow head, and a client that doesn't read its answer.
     pub idle_timeout: Duration,
+    /// Most connections of one address (an IPv6 network of /64 counts as one); those
+    /// beyond it are closed at once.
+    pub max_connections_per_address: u32,
     /// Most bytes of a request's head; more is answered with 431.
     pub max_head_bytes: usize,
     /// How long requests in flight may take when the server stops; then they are cut off.
@@ -51,7 +61,8 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            max_connections: 10_000,
+            max_connections: 12_000,
+            max_connections_per_address: 12_000,
             idle_timeout: Duration::from_secs(60),
             max_head_bytes: 32 * 1024,
             drain_timeout: Duration::from_secs(10),
@@ -144,19 +155,24 @@ async fn accept<H, F>(
     // disarming a timer at every request.
     protocol.header_read_timeout(None).max_header_size(options.max_head_bytes);
     let idle_timeout = options.idle_timeout;
+    let addresses = Addresses::new(options.max_connections_per_address);
     let connections = stages.clone();
     let accepting = async {
         loop {
             // A slot before the connection: beyond the limit nothing is even accepted.
             let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
             match listener.accept().await {
-                Ok((stream, _)) => {
+                Ok((stream, peer)) => {
+                    let peer = peer.ip().to_canonical();
+                    let Some(place) = addresses.enter(peer) else { continue };
                     // Answers are small and written whole: waiting for more to send would
                     // only delay them. A socket that refuses this still works.
                     let _ = stream.set_nodelay(true);
                     let stages = connections.clone();
                     let (protocol, handler) = (protocol.clone(), handler.clone());
-                    tokio::spawn(serve(stream, protocol, handler, idle_timeout, stages, slot));
+                    let held = (slot, place);
+                    let connection = Accepted { stream, peer, idle_timeout };
+                    tokio::spawn(serve(connection, protocol, handler, stages, held));
                 }
                 // The other side was gone before we came.
                 Err(e) if e.kind() == io::ErrorKind::ConnectionAborted => {}
@@ -181,35 +197,46 @@ struct Activity {
     /// Requests that were answered. HTTP/1.1 serves one at a time, so this is `begun` or
     /// one less.
     answered: AtomicU32,
+    /// The bodies of answers that are being sent.
+    streaming: Arc<Streaming>,
+}
+
+/// A connection that was accepted.
+struct Accepted {
+    stream: TcpStream,
+    peer: IpAddr,
+    idle_timeout: Duration,
 }
 
 async fn serve<H, F>(
-    stream: TcpStream,
+    connection: Accepted,
     protocol: http1::Builder,
     handler: H,
-    idle_timeout: Duration,
     mut stages: watch::Receiver<Stage>,
-    slot: OwnedSemaphorePermit,
+    held: (OwnedSemaphorePermit, Place),
 ) where
     H: Fn(Request) -> F + Send + 'static,
     F: Future<Output = Response> + Send + 'static,
 {
     // Held until the connection has ended, however it ends.
-    let _slot = slot;
+    let _held = held;
+    let Accepted { stream, peer, idle_timeout } = connection;
     let activity = Activity::default();
     let service = service_fn(|request: Request<Incoming>| {
         activity.begun.fetch_add(1, Ordering::Relaxed);
-        let answer = handler(request.map(Body::new));
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(Peer(peer));
+        let answer = handler(request);
         let activity = &activity;
         async move {
-            let response = answer.await;
+            let response = streaming::watched(answer.await, &activity.streaming);
             activity.answered.fetch_add(1, Ordering::Relaxed);
             Ok::<_, Infallible>(response)
         }
     });
     let mut connection = pin!(protocol.serve_connection(TokioIo::new(stream), service));
     let mut idle_check = pin!(sleep(idle_timeout));
-    let mut begun_at_last_check = 0;
+    let mut at_last_check = (0, 0);
     let mut stage = Stage::Serve;
     loop {
         tokio::select! {
@@ -228,10 +255,12 @@ async fn serve<H, F>(
             () = idle_check.as_mut() => {
                 let begun = activity.begun.load(Ordering::Relaxed);
                 let serving = activity.answered.load(Ordering::Relaxed) != begun;
-                if !serving && begun == begun_at_last_check {
+                // An answer that is still being sent moves as long as it is read.
+                let moved = (begun, activity.streaming.frames());
+                if !serving && moved == at_last_check {
                     return;
                 }
-                begun_at_last_check = begun;
+                at_last_check = moved;
                 idle_check.as_mut().reset(Instant::now() + idle_timeout);
             }
         }

@@ -21,7 +21,7 @@ const SENT: HeaderValue = HeaderValue::from_static(
 /// What a page may read of an answer beyond the few headers that are always readable.
 const SHOWN: HeaderValue = HeaderValue::from_static(
     "availability-as-of, etag, idempotency-key, idempotency-replayed, link, location, \
-     retry-after, x-request-id",
+     ratelimit, ratelimit-policy, retry-after, x-request-id",
 );
 
 pub(crate) struct Cors {

@@ -4,17 +4,23 @@
 //! options    what can be tuned
 //! stack      the way of a request through here, outermost first, and why in this order
 //! routing    path → upstream, one table
+//! client     where a request comes from
+//! limits     how much one may ask for, and how much may be under way
+//! body       bodies never longer than allowed; what is not wanted is read away
 //! cors       which pages may call from a browser
 //! ids        ids of requests, keys for writes without one
 //! readiness  starting, ready, draining: /health, /livez, /readyz
 //! rescue     what is an error and not a problem yet
 //! ```
 //!
-//! Deliberately not here: rules, storage, actors, services, sockets. No body is read,
-//! none is kept: requests and answers pass through as they are.
+//! Deliberately not here: rules, storage, actors, services, sockets. No body is kept:
+//! requests and answers pass through as they are.
 
+mod body;
+pub mod client;
 mod cors;
 mod ids;
+mod limits;
 pub mod options;
 pub mod readiness;
 mod rescue;
@@ -26,13 +32,13 @@ use std::future::Future;
 use std::sync::Arc;
 
 use api::routes::{Access, Route};
-use api::{Entropy, Upstream};
+use api::{Entropy, Upstream, Verifier};
 use axum::Router;
 use axum::extract::Request;
 use axum::response::Response;
 use http::Method;
 
-pub use options::Options;
+pub use options::{Options, RateLimit};
 pub use readiness::Readiness;
 use routing::Destination;
 use stack::Stack;
@@ -66,15 +72,18 @@ pub struct Gateway {
 
 impl Gateway {
     /// A gateway in front of these upstreams. It answers from now on; whether it is
-    /// ready is for the process to say.
+    /// ready is for the process to say. The verifier tells whose request it is, for the
+    /// limits; the services check for themselves.
     #[must_use]
     pub fn new(
         options: Options,
         upstreams: Upstreams,
         readiness: Readiness,
         entropy: &dyn Entropy,
+        verifier: Arc<Verifier>,
     ) -> Self {
-        Self { stack: Arc::new(Stack::new(options, upstreams, readiness, entropy)) }
+        let stack = Stack::new(options, upstreams, readiness, entropy, verifier);
+        Self { stack: Arc::new(stack) }
     }
 
     /// The answer to one request. A server calls this directly.

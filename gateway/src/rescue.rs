@@ -5,7 +5,7 @@ use std::any::Any;
 use api::problem::PROBLEM_JSON;
 use api::{ErrorCode, Problem};
 use axum::response::{IntoResponse, Response};
-use http::header::{ALLOW, CONTENT_TYPE};
+use http::header::{ALLOW, CONNECTION, CONTENT_TYPE};
 use http::{HeaderValue, Method, StatusCode};
 
 /// Seconds after which somebody whose request took too long may try again.
@@ -59,6 +59,21 @@ pub(crate) fn only_get() -> Response {
 /// The body is larger than allowed.
 pub(crate) fn too_large() -> Problem {
     Problem::new(ErrorCode::PayloadTooLarge, "The body is larger than allowed.")
+}
+
+/// A header that may be there once is there more often.
+pub(crate) fn repeated(name: &http::HeaderName) -> Problem {
+    let detail = format!("The header \"{name}\" may be sent once only.");
+    Problem::new(ErrorCode::InvalidHeader, detail)
+}
+
+/// The body did not arrive in time, so nothing was begun. Its connection is of no more
+/// use: nobody knows where the next request would begin.
+pub(crate) fn never_arrived() -> Response {
+    let detail = "The body did not arrive in time. Nothing was changed. Send it again.";
+    let mut response = Problem::new(ErrorCode::RequestTimeout, detail).into_response();
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 /// The time is over. A read changed nothing; of a write nobody knows.

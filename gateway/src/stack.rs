@@ -6,20 +6,23 @@
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use api::Entropy;
-use api::headers::{IDEMPOTENCY_KEY, KEY_ORIGIN, ORIGIN_EDGE, REQUEST_ID};
-use axum::body::{Body, HttpBody};
+use api::headers::{CLIENT_ADDRESS, IDEMPOTENCY_KEY, KEY_ORIGIN, ORIGIN_EDGE, Peer, REQUEST_ID};
+use api::{Entropy, Problem, Verifier};
+use axum::body::HttpBody;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
-use http::header::{HeaderName, ORIGIN};
+use http::header::{self, AUTHORIZATION, HeaderName, ORIGIN};
 use http::{HeaderMap, HeaderValue, Method};
-use http_body_util::Limited;
 use tokio::time::timeout;
+use tracing::Instrument;
 
 use crate::Upstreams;
+use crate::body::{Watch, drain};
+use crate::client::Proxies;
 use crate::cors::Cors;
 use crate::ids::{Ids, is_sane};
+use crate::limits::{InFlight, Limits, Refused, Standing};
 use crate::options::Options;
 use crate::readiness::{Readiness, alive};
 use crate::rescue;
@@ -28,6 +31,21 @@ use crate::routing::{Destination, destination};
 /// How the names of our internal headers begin.
 const INTERNAL_PREFIX: &str = "eventflow-";
 
+/// Said of every answer. (That a browser should insist on TLS is for whoever ends the TLS
+/// in front of us to say.)
+const SECURITY: [(HeaderName, HeaderValue); 3] = [
+    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    (
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
+    ),
+];
+
+/// Headers of a request that would be read differently by different parts if there were
+/// two of them.
+const SINGLE: [HeaderName; 3] = [AUTHORIZATION, IDEMPOTENCY_KEY, header::CONTENT_TYPE];
+
 /// Everything that a request may need on its way.
 pub(crate) struct Stack {
     options: Options,
@@ -35,6 +53,9 @@ pub(crate) struct Stack {
     readiness: Readiness,
     cors: Cors,
     ids: Ids,
+    proxies: Proxies,
+    limits: Option<Limits>,
+    in_flight: InFlight,
 }
 
 impl Stack {
@@ -43,9 +64,13 @@ impl Stack {
         upstreams: Upstreams,
         readiness: Readiness,
         entropy: &dyn Entropy,
+        verifier: Arc<Verifier>,
     ) -> Self {
         let cors = Cors::new(&options);
-        Self { cors, options, upstreams, readiness, ids: Ids::new(entropy) }
+        let proxies = Proxies::new(&options.trusted_proxies);
+        let limits = options.rate_limit.as_ref().map(|limits| Limits::new(limits, verifier));
+        let (in_flight, ids) = (InFlight::new(&options), Ids::new(entropy));
+        Self { options, upstreams, readiness, cors, ids, proxies, limits, in_flight }
     }
 
     /// The whole way.
@@ -60,9 +85,25 @@ impl Stack {
             }
         };
         let origin = request.headers().get(ORIGIN).cloned();
-        let mut response = self.answer(request).await;
+        let personal = request.headers().contains_key(AUTHORIZATION);
+        // Every line that is logged on the way carries the id.
+        let span = tracing::info_span!(
+            "request",
+            id = id.to_str().unwrap_or(""),
+            method = %request.method(),
+            path = request.uri().path(),
+        );
+        let mut response = self.answer(request).instrument(span).await;
         let headers = response.headers_mut();
         headers.insert(REQUEST_ID, id);
+        for (name, value) in SECURITY {
+            headers.entry(name).or_insert(value);
+        }
+        if personal {
+            // What was told to one must not be kept for another.
+            let kept_nowhere = HeaderValue::from_static("no-store");
+            headers.entry(header::CACHE_CONTROL).or_insert(kept_nowhere);
+        }
         // 2. CORS, outside of everything that refuses: a page must be able to read a
         // refusal too.
         if let Some(origin) = origin {
@@ -71,7 +112,7 @@ impl Stack {
         response
     }
 
-    async fn answer(&self, request: Request) -> Response {
+    async fn answer(&self, mut request: Request) -> Response {
         // 3. Questions of browsers, and what the gateway answers itself: before the
         // limits, so that these are answered under any load.
         if Cors::is_preflight(request.method(), request.headers()) {
@@ -82,28 +123,101 @@ impl Stack {
             return match request.uri().path() {
                 "/health" | "/readyz" => own(request.method(), || self.readiness.answer()),
                 "/livez" => own(request.method(), alive),
-                _ => rescue::nothing_here().into_response(),
+                _ => refuse(request, rescue::nothing_here()).await,
             };
         };
-        // 5. The body's size, before anything is done for a request that is too large.
-        // (The head's size is bounded where it is read, by the server.)
-        let Ok(mut request) = bounded(request, self.options.max_body_bytes) else {
-            return rescue::too_large().into_response();
+        // 5. How much is under way, before anything is done for one too many.
+        let _entered = match self.in_flight.enter() {
+            Ok(entered) => entered,
+            Err(problem) => return refuse(request, problem).await,
         };
-        // 6. Headers that only we may send, away before ours are added.
+        // 6. Headers that only we may send, away before ours are added; those that must
+        // not be ambiguous.
         strip_internal(request.headers_mut());
-        // 7. The key, outside of whatever may fail in the middle: who is told that the
+        if let Some(problem) = ambiguous(request.headers()) {
+            return refuse(request, problem).await;
+        }
+        // 7. Who it is and how often: before anything costs more than this.
+        let standing = match self.count(&mut request, destination) {
+            Ok(standing) => standing,
+            Err(refused) => {
+                let (problem, standing) = *refused;
+                let mut response = refuse(request, problem).await;
+                standing.tell(response.headers_mut());
+                return response;
+            }
+        };
+        let mut response = self.keyed(request, destination).await;
+        if let Some(standing) = standing {
+            standing.tell(response.headers_mut());
+        }
+        response
+    }
+
+    /// Where the request comes from, and whether that address and that person may ask.
+    fn count(
+        &self,
+        request: &mut Request,
+        destination: Destination,
+    ) -> Result<Option<Standing>, Refused> {
+        let peer = request.extensions().get::<Peer>().map(|Peer(address)| *address);
+        let client = peer.map(|peer| self.proxies.client(peer, request.headers()));
+        if let Some(address) = client {
+            request.extensions_mut().insert(Peer(address));
+            if destination == Destination::Auth {
+                // It counts attempts by address.
+                let address = HeaderValue::from_str(&address.to_string());
+                if let Ok(address) = address {
+                    request.headers_mut().insert(CLIENT_ADDRESS, address);
+                }
+            }
+        }
+        let Some(limits) = &self.limits else { return Ok(None) };
+        let mut extensions = std::mem::take(request.extensions_mut());
+        let checked = limits.check(client, request.headers(), &mut extensions);
+        *request.extensions_mut() = extensions;
+        checked
+    }
+
+    async fn keyed(&self, request: Request, destination: Destination) -> Response {
+        // 8. The key, outside of whatever may fail in the middle: who is told that the
         // outcome is unknown needs the key to repeat with.
+        let mut request = request;
         let key = keyed(request.method(), destination).then(|| self.key_of(request.headers_mut()));
-        let mut response = self.pass_on(request, destination).await;
+        let mut response = self.bounded(request, destination).await;
         if let Some(key) = key {
             response.headers_mut().insert(IDEMPOTENCY_KEY, key);
         }
         response
     }
 
-    async fn pass_on(&self, request: Request, destination: Destination) -> Response {
-        // 8. The answer's time, then panics, innermost, right around what is somebody
+    async fn bounded(&self, request: Request, destination: Destination) -> Response {
+        // 9. The body's size. (The head's is bounded where it is read, by the server.)
+        let most = self.options.max_body_bytes;
+        let size = request.body().size_hint();
+        if size.upper() == Some(0) {
+            return self.pass_on(request, destination, None).await;
+        }
+        if size.lower() > most as u64 {
+            return refuse(request, rescue::too_large()).await;
+        }
+        let (parts, body) = request.into_parts();
+        let (body, watch) = Watch::over(body, most);
+        let request = Request::from_parts(parts, body);
+        let response = self.pass_on(request, destination, Some(&watch)).await;
+        if response.status().is_client_error() {
+            watch.drain().await;
+        }
+        response
+    }
+
+    async fn pass_on(
+        &self,
+        request: Request,
+        destination: Destination,
+        body: Option<&Watch>,
+    ) -> Response {
+        // 10. The answer's time, then panics, innermost, right around what is somebody
         // else's code: a panic ends its request with a 500, and the process goes on.
         let method = request.method().clone();
         let answer = self.upstreams.to(destination).call(request);
@@ -112,6 +226,8 @@ impl Stack {
             Ok(Ok(Ok(response))) => rescue::rendered(response),
             Ok(Ok(Err(error))) => error.into_problem().into_response(),
             Ok(Err(payload)) => rescue::panicked(&*payload).into_response(),
+            // No service does anything before it has the whole body.
+            Err(_) if body.is_some_and(|body| !body.has_arrived()) => rescue::never_arrived(),
             Err(_) => rescue::too_slow(&method).into_response(),
         }
     }
@@ -134,19 +250,21 @@ fn keyed(method: &Method, destination: Destination) -> bool {
     !method.is_safe() && matches!(destination, Destination::Booking | Destination::Catalog)
 }
 
-/// The request with a body that cannot be longer than `most`, or nothing if it is
-/// announced to be longer. A body of announced length isn't wrapped: the server never
-/// passes on more than was announced.
-fn bounded(request: Request, most: usize) -> Result<Request, TooLarge> {
-    match request.body().size_hint().upper() {
-        Some(length) if length > most as u64 => Err(TooLarge),
-        Some(_) => Ok(request),
-        None => Ok(request.map(|body| Body::new(Limited::new(body, most)))),
+/// A refusal before the body was looked at; it is read away, so that the refusal is seen.
+async fn refuse(request: Request, problem: Problem) -> Response {
+    let body = request.into_body();
+    if !body.is_end_stream() {
+        drain(body).await;
     }
+    problem.into_response()
 }
 
-/// A body is longer than allowed.
-struct TooLarge;
+/// What could be read in two ways: a header that is there more than once and must not be.
+/// (Of a length and chunks the server has dropped the length, as the standard wants it.)
+fn ambiguous(headers: &HeaderMap) -> Option<Problem> {
+    let repeated = |name: &HeaderName| headers.get_all(name).iter().nth(1).is_some();
+    SINGLE.into_iter().find(repeated).map(|name| rescue::repeated(&name))
+}
 
 /// Takes away what only our own processes may say to each other.
 fn strip_internal(headers: &mut HeaderMap) {

@@ -3,17 +3,30 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use api::{Entropy, Upstream};
+use api::headers::Peer;
+use api::{Clock, Entropy, Upstream, Verifier};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use engine::Timestamp;
 use gateway::{Gateway, Options, Readiness, Upstreams};
 use http::{HeaderMap, StatusCode};
 use serde_json::Value;
+use tokio::sync::Notify;
+
+/// A clock that stands still.
+struct Still;
+
+impl Clock for Still {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(0)
+    }
+}
 
 struct Fixed;
 
@@ -39,7 +52,8 @@ fn echo(name: &'static str) -> Upstream {
 fn gateway_with(options: Options, catalog: impl Into<Upstream>) -> Gateway {
     let upstreams =
         Upstreams { auth: echo("auth"), booking: echo("booking"), catalog: catalog.into() };
-    Gateway::new(options, upstreams, Readiness::default(), &Fixed)
+    let verifier = Arc::new(Verifier::new(&[], Arc::new(Still)));
+    Gateway::new(options, upstreams, Readiness::default(), &Fixed, verifier)
 }
 
 fn gateway() -> Gateway {
@@ -250,7 +264,8 @@ async fn health_follows_the_process() {
     let readiness = Readiness::default();
     let upstreams =
         Upstreams { auth: echo("auth"), booking: echo("booking"), catalog: echo("catalog") };
-    let gateway = Gateway::new(Options::default(), upstreams, readiness.clone(), &Fixed);
+    let verifier = Arc::new(Verifier::new(&[], Arc::new(Still)));
+    let gateway = Gateway::new(Options::default(), upstreams, readiness.clone(), &Fixed, verifier);
     let check = async |path: &str| gateway.handle(request("GET", path, &[])).await.status();
     let expect = async |ready: u16| {
         assert_eq!(check("/readyz").await, ready);
@@ -272,4 +287,49 @@ async fn the_router_is_the_same_door() {
     use tower::ServiceExt;
     let response = gateway().router().oneshot(request("GET", "/events/1", &[])).await.unwrap();
     assert_eq!(text(response).await, "catalog");
+}
+
+#[tokio::test]
+async fn when_too_much_is_under_way_the_next_one_is_refused_at_once() {
+    let (arrived, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let slow = {
+        let (arrived, go_on) = (Arc::clone(&arrived), Arc::clone(&go_on));
+        Router::new().route(
+            "/events",
+            get(move || async move {
+                arrived.notify_one();
+                go_on.notified().await;
+                "late"
+            }),
+        )
+    };
+    let gateway = gateway_with(Options { max_in_flight: 1, ..Options::default() }, slow);
+    let first = tokio::spawn(gateway.handle(request("GET", "/events", &[])));
+    arrived.notified().await;
+    let response = gateway.handle(request("GET", "/bookings", &[])).await;
+    assert_eq!(header(response.headers(), "retry-after"), Some("1"));
+    assert_eq!(problem(response).await, (StatusCode::SERVICE_UNAVAILABLE, "overloaded".into()));
+    assert_eq!(gateway.handle(request("GET", "/livez", &[])).await.status(), 200);
+    go_on.notify_one();
+    assert_eq!(text(first.await.unwrap()).await, "late");
+    assert_eq!(gateway.handle(request("GET", "/bookings", &[])).await.status(), 200);
+}
+
+#[tokio::test]
+async fn the_address_is_the_peers_and_nobody_elses_word() {
+    let gateway = gateway();
+    let from = |path: &str, peer: &str, headers: &[(&str, &str)]| {
+        let mut request = request("GET", path, headers);
+        request.extensions_mut().insert(Peer(peer.parse().unwrap()));
+        request
+    };
+    let forged = [("eventflow-client-address", "198.51.100.9"), ("x-forwarded-for", "1.1.1.1")];
+    let response = gateway.handle(from("/auth/validate", "192.0.2.1", &forged)).await;
+    assert_eq!(header(response.headers(), "echo-eventflow-client-address"), Some("192.0.2.1"));
+    let behind = Options { trusted_proxies: vec!["192.0.2.0/24".into()], ..Options::default() };
+    let behind = gateway_with(behind, echo("catalog"));
+    let response = behind.handle(from("/auth/validate", "192.0.2.1", &forged)).await;
+    assert_eq!(header(response.headers(), "echo-eventflow-client-address"), Some("1.1.1.1"));
+    let response = gateway.handle(from("/events", "192.0.2.1", &forged)).await;
+    assert_eq!(header(response.headers(), "echo-eventflow-client-address"), None);
 }

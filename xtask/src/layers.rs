@@ -85,7 +85,7 @@ const LAYERS: &[Layer] = &[
     Layer {
         name: "gateway",
         may_use: &["api"],
-        tests_may_use: &[],
+        tests_may_use: &["engine"],
         never_reaches: &[DRIVERS, &["ractor"]],
     },
     Layer {

@@ -127,6 +127,7 @@ const REQUEST_MS: u32 = 30_000;
 section! {
     /// Where and how it listens.
     Server, "server", crate::listen::Options {
+        max_connections_per_address: number max_connections_per_address in 1..=1_000_000;
         max_connections: number max_connections in 1..=1_000_000;
         idle_timeout_ms: millis idle_timeout in 100..=DAY_MS;
         max_head_bytes: number max_head_bytes in 8_192..=1_048_576;
@@ -139,6 +140,8 @@ section! {
 section! {
     /// The gateway.
     Gateway, "gateway", gateway::Options {
+        max_in_flight: number max_in_flight in 1..=1_000_000;
+        trusted_proxies: texts trusted_proxies;
         max_body_bytes: number max_body_bytes in 1_024..=67_108_864;
         request_timeout_ms: millis request_timeout in 100..=REQUEST_MS;
         cors_origins: texts cors_origins;
@@ -231,11 +234,47 @@ section! {
 pub struct RateLimit {
     /// Whether there are such limits at all, those of log-ins among them.
     pub enabled: bool,
+    /// Requests a second of one address.
+    pub address_per_s: u32,
+    /// Requests of one address at once.
+    pub address_burst: u32,
+    /// Requests a second of one person.
+    pub user_per_s: u32,
+    /// Requests of one person at once.
+    pub user_burst: u32,
+    /// Most buckets of each kind.
+    pub buckets: u32,
 }
 
 impl Default for RateLimit {
     fn default() -> Self {
-        Self { enabled: true }
+        let gateway::RateLimit { address_per_s, address_burst, user_per_s, user_burst, buckets } =
+            gateway::RateLimit::default();
+        Self { enabled: true, address_per_s, address_burst, user_per_s, user_burst, buckets }
+    }
+}
+
+impl RateLimit {
+    /// Whether every number is in its range.
+    pub(super) fn in_range(&self) -> Result<(), ConfigError> {
+        for (key, number) in [
+            ("gateway.rate_limit.address_per_s", self.address_per_s),
+            ("gateway.rate_limit.address_burst", self.address_burst),
+            ("gateway.rate_limit.user_per_s", self.user_per_s),
+            ("gateway.rate_limit.user_burst", self.user_burst),
+            ("gateway.rate_limit.buckets", self.buckets),
+        ] {
+            within(key, number, 1..=10_000_000)?;
+        }
+        Ok(())
+    }
+
+    /// The limits, if there are any.
+    fn options(&self) -> Option<gateway::RateLimit> {
+        let Self { enabled, address_per_s, address_burst, user_per_s, user_burst, buckets } = *self;
+        let limits =
+            gateway::RateLimit { address_per_s, address_burst, user_per_s, user_burst, buckets };
+        enabled.then_some(limits)
     }
 }
 
@@ -314,6 +353,7 @@ impl Gateway {
     pub fn options(&self) -> gateway::Options {
         let mut options = gateway::Options::default();
         self.apply(&mut options);
+        options.rate_limit = self.rate_limit.options();
         options
     }
 }

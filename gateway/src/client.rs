@@ -1,0 +1,92 @@
+//! Where a request comes from: the other end of its connection, or, behind proxies that
+//! are trusted by configuration, the address that the last of them saw.
+
+use std::net::IpAddr;
+
+use http::{HeaderMap, HeaderName};
+use ipnet::IpNet;
+
+/// Where proxies write whom they speak for, each at the end.
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// Most entries of that header that are looked at, from its end.
+const HOPS: usize = 16;
+
+/// A network out of `10.0.0.0/8` or a single address.
+#[must_use]
+pub fn parse_network(text: &str) -> Option<IpNet> {
+    text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+}
+
+/// The proxies that may say for whom they speak.
+pub(crate) struct Proxies(Vec<IpNet>);
+
+impl Proxies {
+    /// Texts that are no networks trust nobody.
+    pub(crate) fn new(networks: &[String]) -> Self {
+        Self(networks.iter().filter_map(|text| parse_network(text)).collect())
+    }
+
+    fn trusts(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.0.iter().any(|network| network.contains(&address))
+    }
+
+    /// The client behind `peer`: going back from the end of the chain, the first address
+    /// that is not a trusted proxy. What lies before it could be invented.
+    pub(crate) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        if self.0.is_empty() || !self.trusts(peer) {
+            return peer;
+        }
+        let mut client = peer;
+        let lines: Vec<&str> =
+            headers.get_all(FORWARDED_FOR).iter().filter_map(|line| line.to_str().ok()).collect();
+        let hops = lines.iter().rev().flat_map(|line| line.rsplit(',')).take(HOPS);
+        for hop in hops {
+            // One that cannot be read was not written by a proxy of ours.
+            let Ok(address) = hop.trim().parse::<IpAddr>() else { break };
+            client = address;
+            if !self.trusts(address) {
+                break;
+            }
+        }
+        client
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn client(trusted: &[&str], peer: &str, lines: &[&str]) -> String {
+        let trusted: Vec<String> = trusted.iter().map(|text| (*text).to_owned()).collect();
+        let mut headers = HeaderMap::new();
+        for line in lines {
+            headers.append(FORWARDED_FOR, HeaderValue::from_str(line).unwrap());
+        }
+        Proxies::new(&trusted).client(peer.parse().unwrap(), &headers).to_string()
+    }
+
+    #[test]
+    fn only_a_trusted_proxy_is_believed() {
+        let forged = ["198.51.100.7"];
+        assert_eq!(client(&[], "192.0.2.1", &forged), "192.0.2.1");
+        assert_eq!(client(&["10.0.0.0/8"], "192.0.2.1", &forged), "192.0.2.1");
+        assert_eq!(client(&["192.0.2.1"], "192.0.2.1", &forged), "198.51.100.7");
+        assert_eq!(client(&["192.0.2.1"], "::ffff:192.0.2.1", &forged), "198.51.100.7");
+    }
+
+    #[test]
+    fn the_last_stranger_of_the_chain_is_the_client() {
+        let trusted = ["10.0.0.0/8"];
+        let of = |lines: &[&str]| client(&trusted, "10.0.0.1", lines);
+        assert_eq!(of(&["1.1.1.1, 198.51.100.7, 10.0.0.2"]), "198.51.100.7");
+        assert_eq!(of(&["1.1.1.1", "198.51.100.7"]), "198.51.100.7");
+        assert_eq!(of(&["198.51.100.7, nonsense, 10.0.0.2"]), "10.0.0.2");
+        assert_eq!(of(&[]), "10.0.0.1");
+        assert_eq!(of(&["1.1.1.1", &["10.0.0.3"; 40].join(", ")]), "10.0.0.3");
+        assert_eq!(of(&["2001:db8::7"]), "2001:db8::7");
+    }
+}
