@@ -11,6 +11,9 @@ use crate::problem::{ErrorCode, Problem};
 /// Longest cursor that is looked at, in characters.
 pub const CURSOR_CHARS: usize = 200;
 
+/// Longest cursor with a text in it that is looked at, in characters.
+pub const LONG_CURSOR_CHARS: usize = 2_000;
+
 /// Most entries that may be skipped without a cursor.
 pub const SKIP_MAX: usize = 1_000_000;
 
@@ -32,6 +35,19 @@ pub fn cursor<const N: usize>(query: &QueryFields) -> Result<Option<[u8; N]>, Pr
     }
     let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| wrong())?;
     bytes.try_into().map(Some).map_err(|_| wrong())
+}
+
+/// The bytes of a cursor, or `None` without one. What is in it is the caller's to check.
+///
+/// # Errors
+/// 400 if it cannot be read.
+pub fn bounded_cursor(query: &QueryFields) -> Result<Option<Vec<u8>>, Problem> {
+    let Some(text) = query.text("cursor") else { return Ok(None) };
+    let wrong = || Problem::new(ErrorCode::InvalidQuery, "The cursor is not one of ours.");
+    if text.len() > LONG_CURSOR_CHARS {
+        return Err(wrong());
+    }
+    URL_SAFE_NO_PAD.decode(text).map(Some).map_err(|_| wrong())
 }
 
 /// The `limit` of a query, at most `most`.

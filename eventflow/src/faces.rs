@@ -66,7 +66,7 @@ impl Faces {
             },
         );
         let catalog = catalog::Service::new(
-            config.catalog.options(),
+            config.catalog.options(&config.limits),
             catalog::Parts {
                 store: Arc::clone(&stores.catalog),
                 bus: Arc::clone(&stores.bus),

@@ -21,7 +21,10 @@ pub mod views;
 
 pub use accounts::{Account, AccountChange, AccountStore, Role};
 pub use bus::{Delivery, Message, MessageBus};
-pub use catalog::{CatalogEntry, CatalogFilter, CatalogStore, CreateKey, KeptAnswer, Stored};
+pub use catalog::{
+    CatalogEntry, CatalogFilter, CatalogStore, CreateKey, KeptAnswer, Order, Parked, SearchWords,
+    Slice, SortBy, SortValue, Stored,
+};
 pub use commit::{
     BATCH_BYTES, BATCH_ENTRIES, Batch, BatchId, Chain, Claim, CommitOutcome, CommitStore, Epoch,
     Era, Head, Header, Loaded, PartitionId, Position, SnapshotToKeep, Summary, Validity,

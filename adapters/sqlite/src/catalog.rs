@@ -4,22 +4,35 @@ use engine::{EventId, Timestamp, UserId};
 use futures_util::future::BoxFuture;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use storage::{
-    CatalogEntry, CatalogFilter, CatalogStore, CreateKey, KeptAnswer, StorageError, Stored,
+    CatalogEntry, CatalogFilter, CatalogStore, CreateKey, KeptAnswer, Order, Parked, SearchWords,
+    Slice, StorageError, Stored,
 };
 
 use crate::readers::{Readers, consistently};
-use crate::value::{int, time};
+use crate::value::{count, int, time};
 use crate::writer::Writer;
+
+mod list;
 
 const COLUMNS: &str = "id, organizer, version, title, description, location, starts_at, ends_at, \
      timezone, price_cents, capacity, opens_at, closes_at, is_active, waitlist, max_per_booking, \
-     created_at, updated_at, deleted FROM catalog_event";
+     created_at, updated_at, deleted FROM catalog_document";
 
-const PUT: &str = "INSERT OR REPLACE INTO catalog_event (id, organizer, version, title, \
+const PUT: &str = "INSERT INTO catalog_document (id, organizer, version, title, \
      description, location, starts_at, ends_at, timezone, price_cents, capacity, opens_at, \
      closes_at, is_active, waitlist, max_per_booking, created_at, updated_at, deleted, \
      title_lower, location_lower) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, \
-     ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)";
+     ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21) ON CONFLICT (id) DO UPDATE SET \
+     organizer = excluded.organizer, version = excluded.version, title = excluded.title, \
+     description = excluded.description, location = excluded.location, \
+     starts_at = excluded.starts_at, ends_at = excluded.ends_at, timezone = excluded.timezone, \
+     price_cents = excluded.price_cents, capacity = excluded.capacity, \
+     opens_at = excluded.opens_at, closes_at = excluded.closes_at, \
+     is_active = excluded.is_active, waitlist = excluded.waitlist, \
+     max_per_booking = excluded.max_per_booking, created_at = excluded.created_at, \
+     updated_at = excluded.updated_at, deleted = excluded.deleted, \
+     title_lower = excluded.title_lower, location_lower = excluded.location_lower \
+     RETURNING number";
 
 /// What a write adds beside its words, roughly.
 const BYTES: usize = 16 * 1024;
@@ -58,10 +71,89 @@ impl CatalogStore for Catalog {
     fn list(
         &self,
         filter: CatalogFilter,
+        order: Order,
+        slice: Slice,
+    ) -> Answer<'_, Vec<CatalogEntry>> {
+        Box::pin(self.readers.call(move |connection| {
+            consistently(connection, |connection| list::list(connection, &filter, order, &slice))
+        }))
+    }
+
+    fn search(
+        &self,
+        words: SearchWords,
         skip: usize,
         limit: usize,
     ) -> Answer<'_, Vec<CatalogEntry>> {
-        Box::pin(self.readers.call(move |connection| list(connection, &filter, skip, limit)))
+        Box::pin(self.readers.call(move |connection| list::search(connection, &words, skip, limit)))
+    }
+
+    fn all(&self, after: Option<EventId>, limit: usize) -> Answer<'_, Vec<CatalogEntry>> {
+        Box::pin(self.readers.call(move |connection| {
+            // No id comes before that of nothing but zeros.
+            let after = after.map_or([0; 16], |id| id.0);
+            connection
+                .prepare_cached(&format!("SELECT {COLUMNS} WHERE id > ?1 ORDER BY id LIMIT ?2"))?
+                .query_map(params![after, int(limit as u64)], entry_of)?
+                .collect()
+        }))
+    }
+
+    fn replace(&self, entry: CatalogEntry) -> Answer<'_, ()> {
+        Box::pin(async move {
+            let bytes = BYTES + entry.description.len();
+            self.writer.call(bytes, move |connection, ()| write(connection, &entry)).await
+        })
+    }
+
+    fn park(&self, parked: Parked) -> Answer<'_, ()> {
+        Box::pin(self.writer.call(BYTES, move |connection, ()| {
+            connection
+                .prepare_cached(
+                    "INSERT OR IGNORE INTO catalog_parked (number, event, kind, reason, body) \
+                     VALUES (?1, ?2, ?3, ?4, ?5)",
+                )?
+                .execute(params![
+                    int(parked.number),
+                    parked.event.0,
+                    parked.kind,
+                    parked.reason,
+                    &*parked.body
+                ])
+                .map(drop)
+        }))
+    }
+
+    fn parked(&self, limit: usize) -> Answer<'_, Vec<Parked>> {
+        Box::pin(self.readers.call(move |connection| {
+            connection
+                .prepare_cached(
+                    "SELECT number, event, kind, reason, body FROM catalog_parked \
+                     ORDER BY number LIMIT ?1",
+                )?
+                .query_map([int(limit as u64)], |row| {
+                    let body: Vec<u8> = row.get(4)?;
+                    Ok(Parked {
+                        number: count(row, 0)?,
+                        event: EventId(row.get(1)?),
+                        kind: row.get(2)?,
+                        reason: row.get(3)?,
+                        body: body.into(),
+                    })
+                })?
+                .collect()
+        }))
+    }
+
+    fn forget_key(&self, organizer: UserId, digest: [u8; 16]) -> Answer<'_, ()> {
+        Box::pin(self.writer.call(BYTES, move |connection, ()| {
+            connection
+                .prepare_cached(
+                    "DELETE FROM catalog_create_key WHERE organizer = ?1 AND digest = ?2",
+                )?
+                .execute(params![organizer.0, digest])
+                .map(drop)
+        }))
     }
 
     fn remember_key(&self, key: CreateKey, now: Timestamp) -> Answer<'_, CreateKey> {
@@ -109,7 +201,7 @@ impl CatalogStore for Catalog {
 
 fn put(connection: &Connection, entry: &CatalogEntry) -> rusqlite::Result<Stored> {
     let stored: u32 = connection
-        .prepare_cached("SELECT version FROM catalog_event WHERE id = ?1")?
+        .prepare_cached("SELECT version FROM catalog_document WHERE id = ?1")?
         .query_row([entry.id.0], |row| row.get(0))
         .optional()?
         .unwrap_or(0);
@@ -119,7 +211,13 @@ fn put(connection: &Connection, entry: &CatalogEntry) -> rusqlite::Result<Stored
     if stored + 1 != entry.version {
         return Ok(Stored::PredecessorMissing);
     }
-    connection.prepare_cached(PUT)?.execute(params![
+    write(connection, entry)?;
+    Ok(Stored::Written)
+}
+
+/// Write a document and what it is found by.
+fn write(connection: &Connection, entry: &CatalogEntry) -> rusqlite::Result<()> {
+    let parameters = params![
         entry.id.0,
         entry.organizer.0,
         entry.version,
@@ -141,8 +239,34 @@ fn put(connection: &Connection, entry: &CatalogEntry) -> rusqlite::Result<Stored
         entry.deleted,
         entry.title.to_lowercase(),
         entry.location.to_lowercase(),
-    ])?;
-    Ok(Stored::Written)
+    ];
+    let number: i64 = connection.prepare_cached(PUT)?.query_row(parameters, |row| row.get(0))?;
+    index(connection, number, entry)
+}
+
+/// What a document is found by: nothing, if it is deleted.
+fn index(connection: &Connection, number: i64, entry: &CatalogEntry) -> rusqlite::Result<()> {
+    for table in ["catalog_parts", "catalog_words"] {
+        connection
+            .prepare_cached(&format!("DELETE FROM {table} WHERE rowid = ?1"))?
+            .execute([number])?;
+    }
+    if entry.deleted {
+        return Ok(());
+    }
+    connection
+        .prepare_cached(
+            "INSERT INTO catalog_parts (rowid, title, location) \
+             VALUES (?1, ?2, ?3)",
+        )?
+        .execute(params![number, entry.title.to_lowercase(), entry.location.to_lowercase()])?;
+    connection
+        .prepare_cached(
+            "INSERT INTO catalog_words (rowid, title, location, description) \
+             VALUES (?1, ?2, ?3, ?4)",
+        )?
+        .execute(params![number, entry.title, entry.location, entry.description])
+        .map(drop)
 }
 
 fn get(connection: &Connection, id: EventId) -> rusqlite::Result<Option<CatalogEntry>> {
@@ -150,37 +274,6 @@ fn get(connection: &Connection, id: EventId) -> rusqlite::Result<Option<CatalogE
         .prepare_cached(&format!("SELECT {COLUMNS} WHERE id = ?1"))?
         .query_row([id.0], entry_of)
         .optional()
-}
-
-/// `instr` has no wildcards, so nothing in a filter needs escaping; lower case comes from
-/// extra columns, because SQLite's own knows just ASCII.
-fn list(
-    connection: &Connection,
-    filter: &CatalogFilter,
-    skip: usize,
-    limit: usize,
-) -> rusqlite::Result<Vec<CatalogEntry>> {
-    let organizer = if filter.organizer.is_some() { "organizer = ?1" } else { "?1 IS NULL" };
-    let title = if filter.title.is_some() { "instr(title_lower, ?2) > 0" } else { "?2 IS NULL" };
-    let location =
-        if filter.location.is_some() { "instr(location_lower, ?3) > 0" } else { "?3 IS NULL" };
-    let sql = format!(
-        "SELECT {COLUMNS} WHERE deleted = 0 AND {organizer} AND {title} AND {location} \
-         ORDER BY starts_at, id LIMIT ?4 OFFSET ?5"
-    );
-    connection
-        .prepare_cached(&sql)?
-        .query_map(
-            params![
-                filter.organizer.map(|organizer| organizer.0),
-                filter.title.as_ref().map(|part| part.to_lowercase()),
-                filter.location.as_ref().map(|part| part.to_lowercase()),
-                int(limit as u64),
-                int(skip as u64),
-            ],
-            entry_of,
-        )?
-        .collect()
 }
 
 fn remember_key(

@@ -50,6 +50,7 @@ pub(crate) const APP: Kind = Kind {
     migrations: &[
         include_str!("../schema/app/0001_app.sql"),
         include_str!("../schema/app/0002_sessions.sql"),
+        include_str!("../schema/app/0003_catalog_search.sql"),
     ],
     synchronous: "FULL",
 };

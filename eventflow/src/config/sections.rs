@@ -387,11 +387,13 @@ impl Booking {
 }
 
 impl Catalog {
-    /// The options of the catalog service.
+    /// The options of the catalog service, which keeps keys as long as booking does.
     #[must_use]
-    pub fn options(&self) -> catalog::Options {
+    pub fn options(&self, limits: &Limits) -> catalog::Options {
         let mut options = catalog::Options::default();
         self.apply(&mut options);
+        options.client_key_memory = engine::Span::seconds(limits.client_key_memory_s);
+        options.edge_key_memory = engine::Span::seconds(limits.edge_key_memory_s);
         options
     }
 }

@@ -52,7 +52,7 @@ fn defaults_become_the_defaults_of_every_crate() {
     assert_eq!(config.gateway.options(), gateway::Options::default());
     assert_eq!(config.auth.options(2, true), auth::Options::default());
     assert_eq!(config.booking.options(), booking::Options::default());
-    assert_eq!(config.catalog.options(), catalog::Options::default());
+    assert_eq!(config.catalog.options(&config.limits), catalog::Options::default());
     assert_eq!(config.actors.options(&config.limits), actors::Options::default());
 }
 

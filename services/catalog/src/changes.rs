@@ -77,7 +77,7 @@ pub(crate) async fn create(
         digest: usage.digest,
         fingerprint: usage.fingerprint,
         event: service.new_event_id(),
-        keep_until: writer.keep_until(now),
+        keep_until: writer.keep_until(service.options(), now),
     };
     let remembered = service.store().remember_key(remembered, now).await?;
     if remembered.fingerprint != usage.fingerprint {
@@ -89,7 +89,16 @@ pub(crate) async fn create(
         words: draft.description.to_text(),
         fingerprint: usage.fingerprint,
     };
-    let answer = accepted(command(service, writer, OPEN, event, &call).await?)?;
+    let answer = command(service, writer, OPEN, event, &call).await?;
+    if answer.status.is_client_error() {
+        // Nothing came of it, so nothing is remembered: the key is free for another body.
+        // (When this fails, the body that was refused is the only one that it may have.)
+        let forgotten = service.store().forget_key(writer.caller.user, usage.digest).await;
+        if let Err(error) = forgotten {
+            tracing::warn!(%error, "a key of a refused event could not be forgotten");
+        }
+    }
+    let answer = accepted(answer)?;
     let organizer = writer.caller.user;
     let what = What::Opened { organizer, terms: draft.terms, words: draft.description };
     let entry = follow(service, event, &answer, what).await?;
@@ -170,7 +179,7 @@ pub(crate) async fn delete(
         version: answer.version,
         replayed: answer.replayed,
     };
-    writer.keep(service.store(), usage, accepted, service.now()).await
+    writer.keep(service, usage, accepted).await
 }
 
 /// The document of an event that this caller may change.
@@ -288,11 +297,14 @@ async fn finish(
     replayed: bool,
 ) -> Result<Accepted, Refused> {
     let version = entry.version;
-    let shown = service.show(std::slice::from_ref(&entry)).await?;
-    let Some(event) = shown.events.first() else {
-        return Err(Problem::not_found("event").into());
+    // The change is durable: whatever fails from here on, it must not be told otherwise.
+    let shown = service.show(std::slice::from_ref(&entry)).await.map_err(|_| behind())?;
+    let event = match shown.events.into_iter().next() {
+        Some(event) => event,
+        // Deleted meanwhile by somebody else; what was asked for happened all the same.
+        None => service.without_counts(&entry),
     };
-    let body = serde_json::to_vec(event).map_err(|error| Problem::internal(&error))?;
+    let body = serde_json::to_vec(&event).map_err(|error| Problem::internal(&error))?;
     let accepted = Accepted { status, body, version, replayed };
-    writer.keep(service.store(), usage, accepted, service.now()).await
+    writer.keep(service, usage, accepted).await
 }

@@ -4,11 +4,13 @@ use api::headers::{digest, fingerprint};
 use api::identity::Credentials;
 use api::{Caller, IdempotencyKey, refusal};
 use axum::http::StatusCode;
-use engine::{KeyOrigin, Limits, Timestamp};
+use engine::{KeyOrigin, Timestamp};
 use serde_json::Value;
 use storage::{CatalogStore, KeptAnswer};
 
 use crate::error::Refused;
+use crate::options::Options;
+use crate::service::Service;
 
 /// Who writes, with which key.
 pub(crate) struct Writer {
@@ -47,11 +49,10 @@ impl Writer {
     }
 
     /// Until when what this key did is remembered.
-    pub(crate) fn keep_until(&self, now: Timestamp) -> Timestamp {
-        let limits = Limits::default();
+    pub(crate) fn keep_until(&self, options: &Options, now: Timestamp) -> Timestamp {
         now.plus(match self.key.origin() {
-            KeyOrigin::Client => limits.client_key_memory,
-            KeyOrigin::Edge => limits.edge_key_memory,
+            KeyOrigin::Client => options.client_key_memory,
+            KeyOrigin::Edge => options.edge_key_memory,
         })
     }
 
@@ -81,11 +82,11 @@ impl Writer {
     /// answered: a repeat is then rendered anew.
     pub(crate) async fn keep(
         &self,
-        store: &dyn CatalogStore,
+        service: &Service,
         usage: Use,
         accepted: Accepted,
-        now: Timestamp,
     ) -> Result<Accepted, Refused> {
+        let (store, now) = (service.store(), service.now());
         let answer = KeptAnswer {
             principal: self.caller.user,
             digest: usage.digest,
@@ -93,7 +94,7 @@ impl Writer {
             status: accepted.status.as_u16(),
             body: accepted.body.clone(),
             version: accepted.version,
-            keep_until: self.keep_until(now),
+            keep_until: self.keep_until(service.options(), now),
         };
         if let Err(error) = store.keep_answer(answer, now).await {
             tracing::warn!(%error, "an answer could not be kept");

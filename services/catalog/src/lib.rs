@@ -10,6 +10,8 @@
 //! fields         the fields that both have, and their bounds
 //! times          times as people write them
 //! words          the descriptive fields as they travel through the history
+//! listing        which events a list shows
+//! rebuild        all documents anew from the facts
 //! projection     the document from the facts, at once and from the bus
 //! availability   live counts in one batched call
 //! render         an event as it is shown
@@ -27,8 +29,10 @@ mod edit;
 mod error;
 mod fields;
 mod keys;
+mod listing;
 mod options;
 mod projection;
+mod rebuild;
 mod render;
 mod routes;
 mod service;
@@ -38,6 +42,7 @@ mod words;
 use api::routes::Route;
 
 pub use options::Options;
+pub use rebuild::{Rebuilt, rebuild};
 pub use service::{Parts, Service};
 
 /// Every public route of this service, with who may call it.

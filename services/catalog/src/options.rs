@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use engine::{Limits, Span};
+
 /// Settings of the catalog service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
@@ -10,6 +12,10 @@ pub struct Options {
     pub booking_patience: Duration,
     /// How long an answer waits for the document to follow its change.
     pub projection_patience: Duration,
+    /// How long the answer to a client's key is kept.
+    pub client_key_memory: Span,
+    /// How long the answer to a key made by the gateway is kept.
+    pub edge_key_memory: Span,
 }
 
 impl Default for Options {
@@ -17,6 +23,8 @@ impl Default for Options {
         Self {
             booking_patience: Duration::from_secs(15),
             projection_patience: Duration::from_secs(1),
+            client_key_memory: Limits::default().client_key_memory,
+            edge_key_memory: Limits::default().edge_key_memory,
         }
     }
 }

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::{BookingEvent, EventId, Seats, Terms, TermsChange, Timestamp, UserId};
-use storage::{CatalogEntry, CatalogStore, Delivery, MessageBus, StorageError, Stored, record};
+use storage::{
+    CatalogEntry, CatalogStore, Delivery, MessageBus, Parked, StorageError, Stored, record,
+};
 
 use crate::words::{Description, UnreadableWords};
 
@@ -65,7 +67,7 @@ impl Fact {
     }
 
     /// The document after this fact, from the one before it.
-    fn fold(&self, before: Option<CatalogEntry>) -> Option<CatalogEntry> {
+    pub(crate) fn fold(&self, before: Option<CatalogEntry>) -> Option<CatalogEntry> {
         let mut entry = match (&self.what, before) {
             (What::Opened { organizer, terms, words }, None) => {
                 let mut entry = blank(self.event, *organizer, self.at);
@@ -114,8 +116,8 @@ pub(crate) async fn apply(
 }
 
 /// Follow the bus until `shutdown` resolves. A failing bus or store is tried again with
-/// growing pauses; a message that can never be taken is reported and left behind, so
-/// that one event cannot stop all others.
+/// growing pauses; a message that can never be taken is reported and parked, so that one
+/// event cannot stop all others. `rebuild` makes its document anew.
 pub(crate) async fn follow(
     bus: Arc<dyn MessageBus>,
     store: Arc<dyn CatalogStore>,
@@ -148,12 +150,15 @@ async fn take(bus: &dyn MessageBus, store: &dyn CatalogStore) -> Result<(), Stor
     let Some(last) = deliveries.last().map(|delivery| delivery.number) else { return Ok(()) };
     let mut reported = HashSet::new();
     for delivery in &deliveries {
-        if let Err(cause) = take_one(store, delivery).await? {
+        if let Err(reason) = take_one(store, delivery).await? {
             // Everything after a message left behind misses its predecessor: once is enough.
             if reported.insert(delivery.event) {
                 let (event, seq) = (delivery.event, delivery.seq.0);
-                tracing::error!(%event, seq, cause, "a message the catalog cannot take");
+                tracing::error!(%event, seq, reason, "a message the catalog cannot take is parked");
             }
+            let (number, event) = (delivery.number, delivery.event);
+            let (kind, body) = (delivery.kind.clone(), Arc::clone(&delivery.body));
+            store.park(Parked { number, event, kind, reason, body }).await?;
         }
     }
     bus.acknowledge(SUBSCRIBER, last).await

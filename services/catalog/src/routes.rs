@@ -19,6 +19,7 @@ pub(crate) fn routes() -> Routes<Service> {
     Routes::new()
         .get("/events", Access::Anyone, events::list)
         .post("/events", Access::Person, events::create)
+        .get("/events/search", Access::Anyone, events::search)
         .get("/events/{id}", Access::Anyone, events::read)
         .put("/events/{id}", Access::Organizer, events::change)
         .patch("/events/{id}", Access::Organizer, events::change)

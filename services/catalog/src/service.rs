@@ -9,9 +9,11 @@ use api::{Clock, Entropy, Problem, Upstream, Verifier};
 use axum::Router;
 use axum::extract::FromRef;
 use engine::{EventId, Timestamp};
-use storage::{CatalogEntry, CatalogFilter, CatalogStore, MessageBus, StorageError};
+use storage::{CatalogEntry, CatalogStore, MessageBus, Slice, SortValue, StorageError};
 
 use crate::availability::Availability;
+use crate::error::Refused;
+use crate::listing::{LIMIT_MAX, Listing};
 use crate::options::Options;
 use crate::projection;
 use crate::render::event_body;
@@ -42,6 +44,16 @@ struct Inner {
     options: Options,
     parts: Parts,
     availability: Availability,
+}
+
+/// Most documents looked at for one page of those that have places.
+const LOOKED_AT: usize = 1_000;
+
+/// A page of a list.
+pub(crate) struct Page {
+    pub(crate) shown: Shown,
+    /// Behind this document the next page begins, if there may be one.
+    pub(crate) next: Option<(SortValue, EventId)>,
 }
 
 /// Events as they are shown.
@@ -100,14 +112,62 @@ impl Service {
         Ok(self.store().get(id).await?.filter(|entry| !entry.deleted))
     }
 
-    /// A page of documents, without deleted ones.
-    pub(crate) async fn list(
-        &self,
-        filter: CatalogFilter,
-        skip: usize,
-        limit: usize,
-    ) -> Result<Vec<CatalogEntry>, StorageError> {
-        self.store().list(filter, skip, limit).await
+    /// A page of a list. Whether an event has places only booking knows: then documents
+    /// are looked at until there are enough that fit, or [`LOOKED_AT`] were looked at; the
+    /// page is short then, and the next one goes on behind the last that was looked at.
+    pub(crate) async fn page(&self, listing: &Listing) -> Result<Page, Refused> {
+        let Some(has_seats) = listing.has_seats else { return self.plain_page(listing).await };
+        let (limit, mut skip) = (listing.slice.limit, listing.slice.skip);
+        let mut slice = Slice { skip: 0, limit: LIMIT_MAX, ..listing.slice.clone() };
+        let mut shown = Shown { events: Vec::new(), as_of: None };
+        let mut looked_at = 0;
+        loop {
+            let filter = listing.filter.clone();
+            let entries = self.store().list(filter, listing.order, slice.clone()).await?;
+            let all = self.show(&entries).await?;
+            shown.as_of = match (shown.as_of, all.as_of) {
+                (Some(one), Some(other)) => Some(one.min(other)),
+                (one, other) => one.or(other),
+            };
+            let ended = entries.len() < slice.limit;
+            for entry in entries {
+                let place = (listing.order.by.value(&entry), entry.id);
+                let event = all.events.iter().find(|event| event.id == Id::from(entry.id));
+                slice.after = Some(place.clone());
+                let Some(event) = event.filter(|event| (event.available > 0) == has_seats) else {
+                    continue;
+                };
+                if skip > 0 {
+                    skip -= 1;
+                    continue;
+                }
+                shown.events.push(event.clone());
+                if shown.events.len() == limit {
+                    return Ok(Page { shown, next: Some(place) });
+                }
+            }
+            looked_at += slice.limit;
+            if ended || looked_at >= LOOKED_AT {
+                return Ok(Page { shown, next: slice.after.filter(|_| !ended) });
+            }
+        }
+    }
+
+    async fn plain_page(&self, listing: &Listing) -> Result<Page, Refused> {
+        // One more than is shown tells whether there is a next page.
+        let limit = listing.slice.limit;
+        let slice = Slice { limit: limit + 1, ..listing.slice.clone() };
+        let mut entries = self.store().list(listing.filter.clone(), listing.order, slice).await?;
+        let more = entries.len() > limit;
+        entries.truncate(limit);
+        let next = entries.last().filter(|_| more);
+        let next = next.map(|entry| (listing.order.by.value(entry), entry.id));
+        Ok(Page { shown: self.show(&entries).await?, next })
+    }
+
+    /// A document whose event is no more: nobody has a place there.
+    pub(crate) fn without_counts(&self, entry: &CatalogEntry) -> api::catalog::EventBody {
+        event_body(entry, &nobody_yet(entry), self.now())
     }
 
     /// Documents as they are shown, with live counts. What booking says is cancelled is

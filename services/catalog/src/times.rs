@@ -63,7 +63,7 @@ impl Zone {
     /// A time with an offset, or one that is meant in this zone. A time that the clock of
     /// the zone skips or shows twice is read as its usual reading goes: the later and the
     /// earlier one.
-    fn parse(&self, text: &str) -> Option<Timestamp> {
+    pub(crate) fn parse(&self, text: &str) -> Option<Timestamp> {
         // A zone in brackets may contradict the offset before it; nobody needs it here.
         if text.len() > TEXT_BYTES || text.contains('[') {
             return None;

@@ -6,3 +6,4 @@ mod change;
 mod create;
 mod delete;
 mod list;
+mod search;

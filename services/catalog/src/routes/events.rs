@@ -1,56 +1,26 @@
 //! Events: list, read, create, change, delete.
 
 use api::clock::rfc3339;
-use api::extract::{FromQuery, JsonBytes, QueryFields, json_bytes, json_response, parse_json};
+use api::extract::{JsonBytes, json_bytes, json_response, parse_json};
 use api::headers::AVAILABILITY_AS_OF;
 use api::identity::Credentials;
-use api::page::{limit, next_link, skip};
+use api::page::{encode_cursor, next_link};
 use api::wire::Id;
 use api::{Caller, IdempotencyKey, Path, Problem, Query};
 use axum::extract::{OriginalUri, State};
 use axum::http::StatusCode;
 use axum::http::header::{ETAG, HeaderMap, HeaderValue, IF_MATCH, LINK};
 use axum::response::{IntoResponse, Response};
-use engine::{EventId, Timestamp, UserId};
-use storage::CatalogFilter;
+use engine::{EventId, Timestamp};
 
 use crate::changes::{self, IfMatch};
 use crate::error::Refused;
 use crate::keys::{Accepted, Writer};
+use crate::listing::{Listing, Search};
 use crate::service::Service;
-
-/// Entries of a page when nothing else is asked for.
-const LIMIT: usize = 50;
-
-/// Most entries of a page.
-const LIMIT_MAX: usize = 100;
-
-/// Longest text of a filter, in characters.
-const FILTER_CHARS: usize = 200;
 
 /// Most versions that one `If-Match` may name.
 const VERSIONS_MAX: usize = 16;
-
-/// Which events a list shows.
-pub(super) struct Listing {
-    filter: CatalogFilter,
-    limit: usize,
-    skip: usize,
-}
-
-impl FromQuery for Listing {
-    fn from_query(query: &mut QueryFields) -> Result<Self, Problem> {
-        let name = query.bounded_text("name", FILTER_CHARS);
-        let title = query.bounded_text("title", FILTER_CHARS).or(name);
-        let location = query.bounded_text("location", FILTER_CHARS);
-        let organizer = query.id("organizer_id")?.map(UserId::from);
-        Ok(Self {
-            filter: CatalogFilter { title, location, organizer },
-            limit: limit(query, LIMIT, LIMIT_MAX),
-            skip: skip(query),
-        })
-    }
-}
 
 /// `GET /events`.
 pub(super) async fn list(
@@ -58,18 +28,37 @@ pub(super) async fn list(
     Query(listing): Query<Listing>,
     OriginalUri(uri): OriginalUri,
 ) -> Result<Response, Refused> {
+    let page = service.page(&listing).await?;
+    let mut response = json_response(StatusCode::OK, &page.shown.events);
+    let link = page.next.and_then(|(value, id)| {
+        if listing.by_skip && listing.has_seats.is_none() {
+            let next = (listing.slice.skip + listing.slice.limit).to_string();
+            return next_link(&uri, "skip", &next);
+        }
+        next_link(&uri, "cursor", &encode_cursor(&listing.cursor(&value, id)))
+    });
+    if let Some(link) = link {
+        response.headers_mut().insert(LINK, link);
+    }
+    Ok(as_of(response, page.shown.as_of))
+}
+
+/// `GET /events/search`.
+pub(super) async fn search(
+    State(service): State<Service>,
+    Query(search): Query<Search>,
+    OriginalUri(uri): OriginalUri,
+) -> Result<Response, Refused> {
+    let Search { words, skip, limit } = search;
     // One more than is shown tells whether there is a next page.
-    let (skip, limit) = (listing.skip, listing.limit);
-    let mut entries = service.list(listing.filter, skip, limit + 1).await?;
+    let mut entries = service.store().search(words, skip, limit + 1).await?;
     let more = entries.len() > limit;
     entries.truncate(limit);
     let shown = service.show(&entries).await?;
     let mut response = json_response(StatusCode::OK, &shown.events);
-    if more {
-        let next = (skip + limit).to_string();
-        if let Some(link) = next_link(&uri, "skip", &next) {
-            response.headers_mut().insert(LINK, link);
-        }
+    let next = (skip + limit).to_string();
+    if let Some(link) = next_link(&uri, "skip", &next).filter(|_| more) {
+        response.headers_mut().insert(LINK, link);
     }
     Ok(as_of(response, shown.as_of))
 }

@@ -36,6 +36,7 @@ struct Books {
     /// Every fact, as the bus would bring it, with the event's times of decision.
     facts: Vec<(EventId, engine::Timestamp, BookingEvent)>,
     lose_next_answer: bool,
+    refuse_next_open: bool,
     down: bool,
 }
 
@@ -78,6 +79,17 @@ impl FakeBooking {
     pub(super) fn book(&self, event: &Value, places: u32) {
         let id = parse_id(event["id"].as_str().unwrap()).unwrap();
         self.lock().events.get_mut(&id).unwrap().booked += places;
+    }
+
+    /// Version, capacity, and whether it is cancelled.
+    pub(super) fn state(&self, event: EventId) -> (u32, u32, bool) {
+        let books = self.lock();
+        let event = &books.events[&Id::from(event)];
+        (event.version, event.terms.capacity, event.cancelled)
+    }
+
+    pub(super) fn refuse_next_open(&self) {
+        self.lock().refuse_next_open = true;
     }
 
     pub(super) fn lose_next_answer(&self) {
@@ -180,7 +192,7 @@ async fn open(
     let organizer = booking.person(&headers);
     booking.lock().decide(id, &headers, |state| {
         let terms = call.terms.to_engine().unwrap();
-        if state.events.contains_key(&id) {
+        if std::mem::take(&mut state.refuse_next_open) || state.events.contains_key(&id) {
             return Err(Rejection::AlreadyOpen);
         }
         let event = Event { terms: terms.clone(), version: 1, booked: 0, cancelled: false };
