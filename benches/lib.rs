@@ -2,6 +2,8 @@
 //!
 //! ```text
 //! load       closed-loop load over keep-alive connections, every answer checked
+//! open_loop  requests at a fixed rate, each with its latency
+//! hands      clients that only weigh: idle, slow, flooding with log-ins
 //! http       one connection: a request out, an answer in, as little as possible between
 //! people     users and their tokens, signed beforehand with the server's own key
 //! process    servers as child processes; their memory and processor time
@@ -12,8 +14,10 @@
 //! rules. Deliberately not here: any figure. Those are in `RESULTS.md`, with the command
 //! that makes them.
 
+pub mod hands;
 pub mod http;
 pub mod load;
+pub mod open_loop;
 pub mod people;
 pub mod process;
 pub mod spread;

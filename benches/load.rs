@@ -1,5 +1,6 @@
 //! Closed-loop load: each connection sends its next request when it has its answer. For
-//! peak throughput only; a closed loop says nothing about latency.
+//! peak throughput only; a closed loop says nothing about latency, see
+//! [`crate::open_loop`] for that.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,7 +10,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use tokio::runtime::{Builder, Runtime};
 
-use crate::http::{Connection, write_request};
+use crate::http::{Answer, Connection, write_request};
+use crate::open_loop::{self, Latencies};
 
 /// Longest time that one run may take.
 const RUN_LIMIT: Duration = Duration::from_secs(120);
@@ -35,6 +37,30 @@ pub struct Plan {
     pub status: u16,
     /// What every answer's body must contain.
     pub contains: &'static str,
+}
+
+impl Plan {
+    /// Writes the request with this token into a connection.
+    pub(crate) fn write(&self, connection: &mut Connection, token: &str) {
+        write_request(&mut connection.out, self.method, &self.path, token, &self.body);
+    }
+
+    /// Whether an answer is as planned.
+    pub(crate) fn check(&self, answer: Answer<'_>) -> Result<()> {
+        if answer.status != self.status || !contains(answer.body, self.contains.as_bytes()) {
+            let shown = &answer.body[..answer.body.len().min(SHOWN_BYTES)];
+            bail!(
+                "{} {}: expected {} with {:?}, got {}: {}",
+                self.method,
+                self.path,
+                self.status,
+                self.contains,
+                answer.status,
+                String::from_utf8_lossy(shown)
+            );
+        }
+        Ok(())
+    }
 }
 
 /// One run's throughput.
@@ -81,6 +107,26 @@ impl Generator {
         ensure!(!plan.tokens.is_empty(), "a run without requests");
         self.runtime.block_on(async {
             let run = drive(addr, connections, Arc::new(plan));
+            tokio::time::timeout(RUN_LIMIT, run)
+                .await
+                .with_context(|| format!("a run took longer than {} s", RUN_LIMIT.as_secs()))?
+        })
+    }
+
+    /// Sends the requests of `plan` at a fixed rate over `connections` connections.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub fn run_at(
+        &self,
+        addr: SocketAddr,
+        connections: usize,
+        per_second: f64,
+        plan: Plan,
+    ) -> Result<Latencies> {
+        ensure!((1..=MOST_CONNECTIONS).contains(&connections), "{connections} connections");
+        self.runtime.block_on(async {
+            let run = open_loop::drive(addr, connections, per_second, Arc::new(plan));
             tokio::time::timeout(RUN_LIMIT, run)
                 .await
                 .with_context(|| format!("a run took longer than {} s", RUN_LIMIT.as_secs()))?
@@ -147,20 +193,9 @@ async fn work(
         let Some(token) = plan.tokens.get(next.fetch_add(1, Ordering::Relaxed)) else {
             return Ok(done);
         };
-        write_request(&mut connection.out, plan.method, &plan.path, token, &plan.body);
+        plan.write(&mut connection, token);
         let answer = connection.exchange().await.context("a connection broke")?;
-        if answer.status != plan.status || !contains(answer.body, plan.contains.as_bytes()) {
-            let shown = &answer.body[..answer.body.len().min(SHOWN_BYTES)];
-            bail!(
-                "{} {}: expected {} with {:?}, got {}: {}",
-                plan.method,
-                plan.path,
-                plan.status,
-                plan.contains,
-                answer.status,
-                String::from_utf8_lossy(shown)
-            );
-        }
+        plan.check(answer)?;
         done += 1;
     }
 }

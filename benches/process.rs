@@ -51,6 +51,19 @@ impl Server {
     /// # Errors
     /// When it cannot be started, or doesn't say where it listens.
     pub fn start(binary: &Path, words: &[&str], data: bool) -> Result<Self> {
+        Self::start_in(binary, words, data, &[])
+    }
+
+    /// The same with further variables of the environment.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn start_in(
+        binary: &Path,
+        words: &[&str],
+        data: bool,
+        environment: &[(&str, &str)],
+    ) -> Result<Self> {
         let folder = tempfile::tempdir().context("cannot make a folder")?;
         let log = File::create(folder.path().join("log"))?;
         let mut command = Command::new(binary);
@@ -60,6 +73,7 @@ impl Server {
         }
         // All load comes from one address; what limits it is not what is measured.
         command.env("EVENTFLOW_GATEWAY__RATE_LIMIT__ENABLED", "false");
+        command.envs(environment.iter().copied());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
         let started = Instant::now();
         let mut child =

@@ -5,6 +5,7 @@
 
 mod canned;
 mod hot_event;
+mod limits;
 mod memory;
 mod null;
 mod sides;
@@ -15,11 +16,12 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail, ensure};
 
 const USAGE: &str = "\
-usage: figures WHAT [--rounds N] [--users N] [--fresh N]
+usage: figures WHAT [--rounds N] [--users N] [--fresh N] [--rate N] [--seconds N]
 
   hot-event   bookings per second on one event, over a do-nothing handler
   start       from the start of the process to the first booking
   memory      memory at rest, memory and disk per booking
+  limits      latency of bookings while other clients weigh on the server
   ceiling     what the load generator itself can do
 ";
 
@@ -32,10 +34,20 @@ pub(crate) struct Options {
     pub(crate) users: usize,
     /// Bookings per round whose tokens were never seen before.
     pub(crate) fresh: usize,
+    /// Bookings per second where a rate is given.
+    pub(crate) rate: usize,
+    /// Seconds of such a run.
+    pub(crate) seconds: usize,
 }
 
 /// Most rounds of a figure.
 const MOST_ROUNDS: usize = 50;
+
+/// Highest rate: above it the generator itself would be measured.
+const MOST_RATE: usize = 5_000;
+
+/// Longest run at a rate, in seconds: idle connections are closed after a minute.
+const MOST_SECONDS: usize = 40;
 
 /// Most bookings of a round: the server remembers 200,000 verified tokens, and both
 /// numbers of connections must find room.
@@ -61,19 +73,22 @@ fn run(words: &[&str]) -> Result<()> {
         ["hot-event", rest @ ..] => hot_event::measure(&options(rest)?),
         ["start", rest @ ..] => start::measure(&options(rest)?),
         ["memory", rest @ ..] => memory::measure(&options(rest)?),
+        ["limits", rest @ ..] => limits::measure(&options(rest)?),
         ["ceiling", rest @ ..] => hot_event::measure_ceiling(&options(rest)?),
         _ => bail!("{USAGE}"),
     }
 }
 
 fn options(mut words: &[&str]) -> Result<Options> {
-    let mut options = Options { rounds: 5, users: 60_000, fresh: 12_000 };
+    let mut options = Options { rounds: 5, users: 60_000, fresh: 12_000, rate: 500, seconds: 10 };
     while let [name, value, rest @ ..] = words {
         let number: usize = value.parse().with_context(|| format!("{name} needs a number"))?;
         let (place, most) = match *name {
             "--rounds" => (&mut options.rounds, MOST_ROUNDS),
             "--users" => (&mut options.users, MOST_USERS),
             "--fresh" => (&mut options.fresh, MOST_USERS),
+            "--rate" => (&mut options.rate, MOST_RATE),
+            "--seconds" => (&mut options.seconds, MOST_SECONDS),
             _ => bail!("{USAGE}"),
         };
         ensure!((1..=most).contains(&number), "{name} must be from 1 to {most}");

@@ -16,6 +16,14 @@ pub(crate) fn eventflow() -> Result<Server> {
     Server::start(&beside_us("eventflow")?, &["run", "--listen", "127.0.0.1:0"], true)
 }
 
+/// The same with room for so many connections.
+pub(crate) fn eventflow_with_room(connections: usize) -> Result<Server> {
+    let words = ["run", "--listen", "127.0.0.1:0"];
+    let room = connections.to_string();
+    let environment = [("EVENTFLOW_SERVER__MAX_CONNECTIONS", room.as_str())];
+    Server::start_in(&beside_us("eventflow")?, &words, true, &environment)
+}
+
 /// Starts the do-nothing server; it takes the key from the folder of `ours`.
 pub(crate) fn null(ours: &Server) -> Result<Server> {
     let data = ours.data();

@@ -74,6 +74,37 @@ impl Ask {
         self
     }
 
+    /// Without a header.
+    #[must_use]
+    pub fn without(mut self, name: &str) -> Self {
+        self.headers.remove(name);
+        self
+    }
+
+    /// With more in its query.
+    #[must_use]
+    pub fn and_query(mut self, query: &str) -> Self {
+        self.path.push(if self.path.contains('?') { '&' } else { '?' });
+        self.path.push_str(query);
+        self
+    }
+
+    /// The request as it goes over the wire.
+    #[must_use]
+    pub fn bytes(&self) -> Vec<u8> {
+        let mut bytes = format!("{} {} HTTP/1.1\r\nhost: localhost\r\n", self.method, self.path);
+        for (name, value) in &self.headers {
+            bytes.push_str(&format!("{name}: {}\r\n", String::from_utf8_lossy(value.as_bytes())));
+        }
+        if !self.body.is_empty() {
+            bytes.push_str(&format!("content-length: {}\r\n", self.body.len()));
+        }
+        bytes.push_str("\r\n");
+        let mut bytes = bytes.into_bytes();
+        bytes.extend_from_slice(&self.body);
+        bytes
+    }
+
     /// By whoever has this token.
     #[must_use]
     pub fn token(self, token: &str) -> Self {
@@ -94,8 +125,10 @@ impl Ask {
 
     /// With a body of any type.
     #[must_use]
-    pub fn body(mut self, content_type: &'static str, body: impl Into<Bytes>) -> Self {
-        self.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    pub fn body(mut self, content_type: &str, body: impl Into<Bytes>) -> Self {
+        let content_type = HeaderValue::from_str(content_type);
+        let content_type = content_type.expect("tests send headers that can be sent");
+        self.headers.insert(header::CONTENT_TYPE, content_type);
         self.body = body.into();
         self
     }

@@ -8,7 +8,10 @@
 //! | [`random`] | repeatable randomness |
 //! | [`server`] | the real binary on a free port: started, killed, stopped |
 //! | [`client`] | one connection that never repeats anything by itself |
+//! | [`raw`] | requests byte for byte, right or wrong |
 //! | [`people`] | users and their tokens |
+//! | [`accounts`] | the same, registered and logged in |
+//! | [`disk`] | a data folder on a disk that can be full |
 //! | [`events`] | making events, reading them back |
 //! | [`recorder`] | calls over HTTP that write their own history |
 //! | [`history`] | what was called and what came back |
@@ -19,14 +22,17 @@
 //! Deliberately not here: the engine's rules. The checker has its own model of them, so
 //! that a mistake would have to be made twice to go unseen.
 
+pub mod accounts;
 pub mod checker;
 pub mod client;
+pub mod disk;
 pub mod events;
 pub mod eventually;
 pub mod history;
 pub mod journal;
 pub mod people;
 pub mod random;
+pub mod raw;
 pub mod recorder;
 pub mod served;
 pub mod server;

@@ -35,7 +35,7 @@ usage: cargo xtask <command>
   loom             the loom models of the actors crate
   mutants [NAME]   the kill test must fail on each patch of tests/mutants
   tidy             rules about files and layers
-  bench WHAT       engine | hot-event | start | memory | ceiling | all
+  bench WHAT       engine | hot-event | start | memory | limits | ceiling | all
 ";
 
 fn main() -> ExitCode {

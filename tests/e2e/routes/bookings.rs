@@ -4,5 +4,6 @@ mod cancel;
 mod create;
 mod holds;
 mod lists;
+mod queue;
 mod read;
 mod user;
