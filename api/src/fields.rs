@@ -99,11 +99,35 @@ impl Fields {
         self.optional_string(name, chars).unwrap_or_else(|| self.missing(name))
     }
 
-    /// Like [`Fields::string`], or nothing.
+    /// Like [`Fields::string`], but of several lines: line breaks and tabs may be in it.
+    pub fn text(&mut self, name: &'static str, chars: RangeInclusive<usize>) -> String {
+        self.optional_text(name, chars).unwrap_or_else(|| self.missing(name))
+    }
+
+    /// Like [`Fields::string`], or nothing. A line goes into headers, subjects and
+    /// calendars: no control character may be in it.
     pub fn optional_string(
         &mut self,
         name: &'static str,
         chars: RangeInclusive<usize>,
+    ) -> Option<String> {
+        self.optional(name, chars, char::is_control)
+    }
+
+    /// Like [`Fields::text`], or nothing.
+    pub fn optional_text(
+        &mut self,
+        name: &'static str,
+        chars: RangeInclusive<usize>,
+    ) -> Option<String> {
+        self.optional(name, chars, |c| c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
+    }
+
+    fn optional(
+        &mut self,
+        name: &'static str,
+        chars: RangeInclusive<usize>,
+        refused: impl Fn(char) -> bool,
     ) -> Option<String> {
         match self.take(name)? {
             Value::String(text) => {
@@ -112,8 +136,8 @@ impl Fields {
                 if !chars.contains(&length) {
                     let (least, most) = (chars.start(), chars.end());
                     self.error(name, format!("must have {least} to {most} characters"));
-                } else if text.chars().any(|c| c == '\0') {
-                    self.error(name, "must not contain the character NUL");
+                } else if text.chars().any(refused) {
+                    self.error(name, "must not contain control characters");
                 }
                 Some(text)
             }

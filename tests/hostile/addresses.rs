@@ -90,6 +90,9 @@ fn bad_values(param: Param) -> (&'static str, Vec<&'static str>, bool) {
             (name, vec!["-1", "x", "1.5", "1e3", "0x10", "99999999999999999999", "10000001"], true)
         }
         Param::Word(name) => (name, vec!["nonsense", "CONFIRMED%00", "LONG"], true),
+        Param::Flag(name) => (name, vec!["yes", "2", "-1", "LONG"], true),
+        Param::Time(name) => (name, vec!["tomorrow", "99", "2099-13-01", "LONG"], true),
+        Param::Money(name) => (name, vec!["-1", "x", "1.999", "1e300", "LONG"], true),
         Param::Id(name) => (name, vec!["17", "LONG", NOTHING_BARE], false),
         Param::Cursor(name) => (name, vec!["!", "AA", "%00", NOTHING, "LONG"], false),
     }

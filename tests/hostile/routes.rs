@@ -139,6 +139,10 @@ pub(crate) enum Param {
     /// One of a few words.
     Word(&'static str),
     Id(&'static str),
+    /// `true` or `false`.
+    Flag(&'static str),
+    Time(&'static str),
+    Money(&'static str),
     /// A place in a list that an earlier answer named.
     Cursor(&'static str),
 }
@@ -148,9 +152,19 @@ const EVENTS: &[Param] = &[
     Param::Text("name"),
     Param::Text("location"),
     Param::Id("organizer_id"),
+    Param::Text("q"),
+    Param::Flag("is_active"),
+    Param::Flag("has_seats"),
+    Param::Time("starts_after"),
+    Param::Time("starts_before"),
+    Param::Money("min_price"),
+    Param::Money("max_price"),
+    Param::Word("sort"),
     Param::Number("limit"),
     Param::Number("skip"),
+    Param::Cursor("cursor"),
 ];
+const SEARCH: &[Param] = &[Param::Needed("query"), Param::Number("limit"), Param::Number("skip")];
 const BOOKINGS: &[Param] =
     &[Param::Word("status"), Param::Number("limit"), Param::Cursor("cursor")];
 
@@ -192,6 +206,7 @@ pub(crate) fn rows() -> Vec<Row> {
         row(Method::PATCH, "/users/me", Shape::Profile, &[]),
         get("/users/check-username", &[Param::Needed("username")]),
         get("/events", EVENTS),
+        get("/events/search", SEARCH),
         post("/events", Shape::Event),
         get("/events/{event}", &[]),
         row(Method::PUT, "/events/{event}", Shape::EventChange, &[]),
@@ -214,11 +229,6 @@ pub(crate) fn rows() -> Vec<Row> {
         get("/users/{user}/bookings", BOOKINGS),
         get("/bookings/event/{event}", BOOKINGS),
     ]
-}
-
-/// Routes of the contract that the router does not have yet, described already.
-pub(crate) fn awaited() -> Vec<Row> {
-    vec![row(Method::GET, "/events/search", Shape::Nothing, &[Param::Needed("query")])]
 }
 
 /// A route of the router with what is said of it here.
@@ -267,7 +277,7 @@ pub(crate) fn has(method: &Method, path: &str) -> bool {
 
 fn description(route: &Route) -> Option<Row> {
     let fits = |row: &Row| row.method == route.method && same_path(row.path, route.path);
-    rows().into_iter().chain(awaited()).find(fits)
+    rows().into_iter().find(fits)
 }
 
 /// Whether two paths are the same but for the names of their variable parts.

@@ -11,7 +11,7 @@ const LONG: usize = 40_000;
 pub(crate) fn bad(kind: Kind) -> Vec<Value> {
     let mut values = of_another_type(kind);
     values.extend(match kind {
-        Kind::Text => vec![json!("x".repeat(LONG)), json!("a\0b")],
+        Kind::Text => vec![json!("x".repeat(LONG)), json!("a\0b"), json!("a\u{7}b")],
         Kind::Form => vec![
             json!("x".repeat(LONG)),
             json!("a\0b@example.org"),

@@ -24,7 +24,7 @@ impl Draft {
     /// returns means nothing until `fields.finish()` has found no error.
     pub(crate) fn read(fields: &mut Fields, now: Timestamp) -> Self {
         let title = title(fields, None).unwrap_or_else(|| fields.missing("title"));
-        let description = fields.string("description", DESCRIPTION_CHARS);
+        let description = fields.text("description", DESCRIPTION_CHARS);
         let location = fields.string("location", LOCATION_CHARS);
         let capacity = small(fields.integer("capacity", CAPACITY));
         let price = fields

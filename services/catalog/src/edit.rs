@@ -43,7 +43,7 @@ impl Edit {
         fields.ignore(READ_ONLY_FIELDS);
         fields.refuse_null(&NOT_NULL);
         let title = title(fields, Some(&entry.title));
-        let description = fields.optional_string("description", DESCRIPTION_CHARS);
+        let description = fields.optional_text("description", DESCRIPTION_CHARS);
         let location = fields.optional_string("location", LOCATION_CHARS);
         let capacity = fields.optional_integer("capacity", CAPACITY).map(small);
         let price_cents = fields.optional_money("price").map(|money| money.0);

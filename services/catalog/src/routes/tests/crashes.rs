@@ -129,7 +129,7 @@ impl World {
         let stage = Stage::new();
         let store = MemoryStore::new(1).stores().catalog;
         let (booking, verifier) = (stage.booking.clone(), stage.verifier.clone());
-        Self { booking, verifier, clock: stage.clock.clone(), store }
+        Self { booking, verifier, clock: stage.clock, store }
     }
 
     fn start(&self, store: Arc<dyn CatalogStore>) -> Stage {
