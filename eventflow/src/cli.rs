@@ -1,9 +1,27 @@
 //! What may be said on the command line.
+//!
+//! Data goes to stdout, everything else to stderr. Exit codes: 0 done, 1 failed, 2 a command
+//! line that cannot be read, 3 a data folder that failed while it was served.
 
+mod accounts;
+mod backup;
+mod catalog;
+mod config;
+mod health;
+mod inspect;
+mod progress;
+mod views;
+
+use std::error::Error;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
+
+use crate::Config;
+
+/// Why a command failed: a sentence for whoever gave it.
+pub type Failure = Box<dyn Error + Send + Sync>;
 
 /// Find events, book a place, wait for one.
 #[derive(Debug, Parser)]
@@ -20,8 +38,101 @@ pub struct Cli {
 /// What the program can do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Start everything in this process and serve until told to stop.
+    /// Start everything in this process and serve until told to stop
     Run(RunArgs),
+    /// Check the settings without starting anything
+    CheckConfig(FolderArgs),
+    /// Print the settings that count, secrets masked
+    PrintConfig {
+        /// The settings.
+        #[command(flatten)]
+        folder: FolderArgs,
+        /// As JSON instead of TOML
+        #[arg(long)]
+        json: bool,
+    },
+    /// Bring the files of a data folder up to date; refused while a server has it
+    Migrate(FolderArgs),
+    /// Make an account that may do everything; its password is read from standard input
+    CreateAdmin {
+        /// The folder.
+        #[command(flatten)]
+        folder: FolderArgs,
+        /// The name to log in with
+        #[arg(long)]
+        username: String,
+        /// The e-mail address
+        #[arg(long)]
+        email: String,
+        /// The name to show
+        #[arg(long)]
+        full_name: Option<String>,
+    },
+    /// Show what is stored of an event, also while a server runs
+    Inspect {
+        /// The folder.
+        #[command(flatten)]
+        folder: FolderArgs,
+        /// The id of an event, a booking or a hold
+        id: String,
+        /// How many of its last batches to show
+        #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(0..=1000))]
+        batches: u16,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make the booking lists anew from the ledger; refused while a server has the folder
+    RebuildViews {
+        /// The folder.
+        #[command(flatten)]
+        folder: FolderArgs,
+        /// Only compare, change nothing
+        #[arg(long)]
+        check: bool,
+        /// The outcome as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make the catalog's documents anew from the ledger; refused while a server has the folder
+    RebuildCatalog {
+        /// The folder.
+        #[command(flatten)]
+        folder: FolderArgs,
+        /// The outcome as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Copy a data folder into one file, also while a server runs. The signing key is in it.
+    Backup {
+        /// The folder.
+        #[command(flatten)]
+        folder: FolderArgs,
+        /// The file to write; it must not be there
+        file: PathBuf,
+    },
+    /// Make a data folder out of a backup, verified
+    Restore {
+        /// The folder.
+        #[command(flatten)]
+        folder: FolderArgs,
+        /// The backup
+        file: PathBuf,
+        /// Move a folder that is there aside
+        #[arg(long)]
+        force: bool,
+    },
+    /// Ask a running server whether it is ready
+    Health {
+        /// Where it listens
+        #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDR")]
+        addr: SocketAddr,
+    },
+    /// Print completions for a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
 }
 
 /// The flags of `run`; each goes above the environment and the file.
@@ -30,7 +141,15 @@ pub struct RunArgs {
     /// Where to listen; port 0 takes a free one [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR")]
     pub listen: Option<SocketAddr>,
-    /// The data folder, made if it is missing [default: ./data]
+    /// The folder and the settings.
+    #[command(flatten)]
+    pub folder: FolderArgs,
+}
+
+/// Where data and settings are.
+#[derive(Args, Clone, Debug, Default)]
+pub struct FolderArgs {
+    /// The data folder, made by `run` if it is missing [default: ./data]
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
     /// A configuration file in TOML
@@ -38,15 +157,63 @@ pub struct RunArgs {
     pub config: Option<PathBuf>,
 }
 
+impl FolderArgs {
+    /// The settings by these flags and the environment.
+    fn load(&self) -> Result<Config, Failure> {
+        let flags = RunArgs { listen: None, folder: self.clone() };
+        Ok(Config::load(&flags, std::env::vars_os())?)
+    }
+}
+
 impl Cli {
-    /// The flags of `run`, by whichever way they were given.
+    /// The command; without one, `run`.
     #[must_use]
-    pub fn into_run(self) -> RunArgs {
-        match self.command {
-            Some(Command::Run(args)) => args,
-            None => self.run,
+    pub fn into_command(self) -> Command {
+        self.command.unwrap_or(Command::Run(self.run))
+    }
+}
+
+/// Do what is not `run`.
+///
+/// # Errors
+/// A sentence for whoever gave the command.
+pub fn perform(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Run(_) => Ok(()),
+        Command::CheckConfig(folder) => config::check(&folder),
+        Command::PrintConfig { folder, json } => config::print(&folder, json),
+        Command::Migrate(folder) => views::migrate(&folder),
+        Command::CreateAdmin { folder, username, email, full_name } => {
+            accounts::create_admin(&folder, &username, &email, full_name.as_deref())
+        }
+        Command::Inspect { folder, id, batches, json } => {
+            inspect::inspect(&folder, &id, usize::from(batches), json)
+        }
+        Command::RebuildViews { folder, check, json } => views::rebuild(&folder, check, json),
+        Command::RebuildCatalog { folder, json } => catalog::rebuild(&folder, json),
+        Command::Backup { folder, file } => backup::backup(&folder, &file),
+        Command::Restore { folder, file, force } => backup::restore(&folder, &file, force),
+        Command::Health { addr } => health::ask(addr),
+        Command::Completions { shell } => {
+            let name = "eventflow";
+            clap_complete::generate(shell, &mut Cli::command(), name, &mut std::io::stdout());
+            Ok(())
         }
     }
+}
+
+/// Whether there is a data folder at all: no command but `run` and `restore` makes one.
+fn must_exist(config: &Config) -> Result<(), Failure> {
+    if config.data.dir.is_dir() {
+        return Ok(());
+    }
+    Err(format!("there is no data folder {}", config.data.dir.display()).into())
+}
+
+/// A runtime for commands that need one.
+fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    Ok(runtime.block_on(work))
 }
 
 #[cfg(test)]
@@ -54,7 +221,11 @@ mod tests {
     use super::*;
 
     fn parse(words: &[&str]) -> Result<RunArgs, clap::Error> {
-        Cli::try_parse_from(std::iter::once(&"eventflow").chain(words)).map(Cli::into_run)
+        let cli = Cli::try_parse_from(std::iter::once(&"eventflow").chain(words))?;
+        match cli.into_command() {
+            Command::Run(args) => Ok(args),
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]
@@ -65,16 +236,30 @@ mod tests {
         ] {
             let args = parse(words).unwrap();
             assert_eq!(args.listen.unwrap().port(), 0);
-            assert_eq!(args.data.unwrap(), PathBuf::from("/tmp/x"));
-            assert_eq!(args.config, None);
+            assert_eq!(args.folder.data.unwrap(), PathBuf::from("/tmp/x"));
+            assert_eq!(args.folder.config, None);
         }
         assert!(parse(&[]).unwrap().listen.is_none());
     }
 
     #[test]
     fn what_cannot_be_read_is_a_usage_error() {
-        for words in [&["--listen", "8080"][..], &["walk"][..], &["--colour", "red"][..]] {
-            assert_eq!(parse(words).unwrap_err().exit_code(), 2, "{words:?}");
+        for words in [
+            &["--listen", "8080"][..],
+            &["walk"][..],
+            &["--colour", "red"][..],
+            &["inspect"][..],
+            &["inspect", "x", "--batches", "1001"][..],
+            &["create-admin", "--username", "ada"][..],
+            &["completions", "cobol"][..],
+        ] {
+            let refused = Cli::try_parse_from(std::iter::once(&"eventflow").chain(words));
+            assert_eq!(refused.unwrap_err().exit_code(), 2, "{words:?}");
         }
+    }
+
+    #[test]
+    fn the_command_line_contradicts_itself_nowhere() {
+        Cli::command().debug_assert();
     }
 }

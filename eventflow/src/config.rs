@@ -106,7 +106,7 @@ impl Config {
         environment: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<Self, ConfigError> {
         let mut table = Self::default().to_table();
-        if let Some(file) = &flags.config {
+        if let Some(file) = &flags.folder.config {
             let place = format!("the configuration file {}", file.display());
             layers::overlay(&mut table, read(file)?, &place)?;
         }
@@ -120,7 +120,7 @@ impl Config {
         if let Some(addr) = flags.listen {
             config.server.listen = addr.to_string();
         }
-        if let Some(dir) = &flags.data {
+        if let Some(dir) = &flags.folder.data {
             config.data.dir = dir.clone();
         }
         config.validate()?;

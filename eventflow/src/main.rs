@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use eventflow::cli::Cli;
+use eventflow::cli::{Cli, Command, Failure, RunArgs, perform};
 use eventflow::shutdown::Signals;
 use eventflow::{Config, Node, telemetry};
 
@@ -15,7 +15,11 @@ const LAST_PATIENCE: Duration = Duration::from_secs(1);
 fn main() -> ExitCode {
     // clap ends the process itself: 2 for a wrong command line, 0 for --help and --version.
     let cli = Cli::parse();
-    match run(cli) {
+    let outcome = match cli.into_command() {
+        Command::Run(args) => run(&args),
+        other => perform(other),
+    };
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("eventflow: {error}");
@@ -24,8 +28,8 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli) -> Result<(), Box<dyn std::error::Error>> {
-    let config = Config::load(&cli.into_run(), std::env::vars_os())?;
+fn run(args: &RunArgs) -> Result<(), Failure> {
+    let config = Config::load(args, std::env::vars_os())?;
     telemetry::start(&config.log.level);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(serve(config));
@@ -33,7 +37,7 @@ fn run(cli: Cli) -> Result<(), Box<dyn std::error::Error>> {
     outcome
 }
 
-async fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
+async fn serve(config: Config) -> Result<(), Failure> {
     let mut signals = Signals::listen()?;
     let node = Node::start(config).await?;
     announce(&node);

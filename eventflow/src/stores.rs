@@ -25,7 +25,7 @@ pub async fn open(dir: &Path, options: &Storage) -> Result<Sqlite, OpenError> {
 
 /// After a failed write nothing is known of what reached the disk, so nothing more may be
 /// answered: the process ends at once. The next start reads what is there.
-fn end_process(sentence: &str) {
+pub(crate) fn end_process(sentence: &str) {
     eprintln!("eventflow: {sentence}");
     std::process::exit(FATAL_EXIT);
 }

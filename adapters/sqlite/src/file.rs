@@ -72,8 +72,23 @@ const HEAD: usize = 100;
 const MAGIC: &[u8] = b"SQLite format 3\0";
 
 impl Kind {
-    fn newest(&self) -> i64 {
+    /// The number of today's schema.
+    pub(crate) fn newest(&self) -> i64 {
         self.migrations.len() as i64
+    }
+
+    /// The number of the file's schema; 0 if there is no file.
+    pub(crate) fn version(&self, folder: &Path) -> Result<i64, OpenError> {
+        let path = folder.join(self.name);
+        if !path.exists() {
+            return Ok(0);
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let version = Connection::open_with_flags(&path, flags).and_then(|connection| {
+            connection.busy_timeout(BUSY)?;
+            pragma(&connection, "user_version")
+        });
+        version.map_err(|error| unusable(&path, &error))
     }
 
     /// Judge the file by its first bytes, without SQLite, which would touch it.

@@ -10,7 +10,7 @@ use storage::{
 use crate::readers::Readers;
 use crate::writer::Writer;
 
-mod reads;
+pub(crate) mod reads;
 mod writes;
 
 pub(crate) use writes::Known;

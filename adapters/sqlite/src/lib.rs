@@ -25,6 +25,7 @@ use rusqlite::Connection;
 use storage::Stores;
 
 mod accounts;
+pub mod admin;
 mod bus;
 mod catalog;
 mod error;
@@ -161,9 +162,8 @@ impl Sqlite {
     }
 }
 
-const REBUILD_VIEWS: &str =
-    "`rm views.db*` in that folder is enough: the next start makes it anew from the ledger";
-const RECOVER: &str = "restore both files from the same backup";
+const REBUILD_VIEWS: &str = "`eventflow rebuild-views` makes it anew from the ledger";
+const RECOVER: &str = "`eventflow restore` brings both files back from one backup";
 
 /// Make the folder and take its lock.
 fn lock(dir: &Path) -> Result<File, OpenError> {

@@ -259,7 +259,7 @@ async fn a_file_ahead_of_the_ledger_is_told_with_its_repair() {
     nothing.expect("a cursor");
     sqlite.close().await;
     let sentence = refused(dir.path());
-    for part in ["views.db is ahead of ledger.db", "`rm views.db*`", "to 3", "at 2"] {
+    for part in ["views.db is ahead of ledger.db", "`eventflow rebuild-views`", "to 3", "at 2"] {
         assert!(sentence.contains(part), "{sentence}");
     }
     // Without its views the folder opens, and they are made anew from the beginning.
@@ -272,7 +272,7 @@ async fn a_file_ahead_of_the_ledger_is_told_with_its_repair() {
     stores.bus.publish(HERE, vec![], Position(9)).await.expect("a cursor");
     sqlite.close().await;
     let sentence = refused(dir.path());
-    for part in ["app.db is ahead of ledger.db", "the same backup"] {
+    for part in ["app.db is ahead of ledger.db", "`eventflow restore`"] {
         assert!(sentence.contains(part), "{sentence}");
     }
 }

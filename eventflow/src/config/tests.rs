@@ -1,6 +1,7 @@
 use std::io::Write;
 
 use super::*;
+use crate::cli::FolderArgs;
 
 /// The documented file at the root of the workspace.
 fn documented() -> PathBuf {
@@ -17,9 +18,15 @@ fn load(flags: &RunArgs, environment: &[(&str, &str)]) -> Result<Config, ConfigE
     Config::load(flags, environment.iter().map(|(name, value)| (name.into(), value.into())))
 }
 
+/// Flags that name this file.
+fn by_file(file: &Path) -> RunArgs {
+    let folder = FolderArgs { data: None, config: Some(file.to_owned()) };
+    RunArgs { listen: None, folder }
+}
+
 fn load_file(text: &str) -> Result<Config, ConfigError> {
     let file = file(text);
-    load(&RunArgs { config: Some(file.path().to_owned()), ..RunArgs::default() }, &[])
+    load(&by_file(file.path()), &[])
 }
 
 fn load_variable(name: &str, value: &str) -> Result<Config, ConfigError> {
@@ -72,11 +79,7 @@ fn flags_go_above_variables_above_the_file_above_the_defaults() {
         "[server]\nlisten = \"127.0.0.1:1\"\nmax_connections = 11\nidle_timeout_ms = 1111\n\
          [data]\ndir = \"/file\"",
     );
-    let flags = RunArgs {
-        listen: Some("127.0.0.1:3".parse().unwrap()),
-        data: None,
-        config: Some(file.path().to_owned()),
-    };
+    let flags = RunArgs { listen: Some("127.0.0.1:3".parse().unwrap()), ..by_file(file.path()) };
     let environment = [
         ("EVENTFLOW_SERVER__LISTEN", "127.0.0.1:2"),
         ("EVENTFLOW_SERVER__MAX_CONNECTIONS", "22"),
@@ -154,7 +157,7 @@ fn a_value_that_cannot_be_is_an_error_that_names_it() {
 
 #[test]
 fn a_file_that_cannot_be_read_is_one_sentence() {
-    let flags = RunArgs { config: Some("/nowhere/x.toml".into()), ..RunArgs::default() };
+    let flags = by_file(Path::new("/nowhere/x.toml"));
     let error = load(&flags, &[]).unwrap_err().to_string();
     assert!(error.contains("/nowhere/x.toml"), "{error}");
     let error = load_file("[server]\n\nlisten = = 1").unwrap_err().to_string();

@@ -27,7 +27,7 @@ const BEFORE: &str = "SELECT first_seq, last_seq FROM ledger \
 const TAIL: &str = "SELECT blob FROM ledger \
      WHERE event = ?1 AND first_seq > ?2 AND position > ?3 ORDER BY first_seq, position";
 
-pub(super) fn ownership(connection: &Connection) -> rusqlite::Result<(Epoch, Era)> {
+pub(crate) fn ownership(connection: &Connection) -> rusqlite::Result<(Epoch, Era)> {
     connection
         .prepare_cached("SELECT epoch, era FROM ownership WHERE id = 0")?
         .query_row([], |row| Ok((Epoch(count(row, 0)?), Era(row.get(1)?))))
@@ -40,7 +40,7 @@ pub(super) fn newest_time(connection: &Connection) -> rusqlite::Result<Option<Ti
         .optional()
 }
 
-pub(super) fn last(connection: &Connection) -> rusqlite::Result<Position> {
+pub(crate) fn last(connection: &Connection) -> rusqlite::Result<Position> {
     connection
         .prepare_cached("SELECT coalesce(max(position), 0) FROM ledger")?
         .query_row([], |row| count(row, 0))
@@ -63,7 +63,7 @@ pub(super) fn head(connection: &Connection, event: EventId) -> rusqlite::Result<
         })
 }
 
-pub(super) fn header(connection: &Connection, event: EventId) -> rusqlite::Result<Option<Header>> {
+pub(crate) fn header(connection: &Connection, event: EventId) -> rusqlite::Result<Option<Header>> {
     connection.prepare_cached(HEADER)?.query_row([event.0], |row| header_of(row, event)).optional()
 }
 
@@ -100,7 +100,7 @@ pub(super) fn headers(
 
 /// Header, snapshot and tail of one state: a snapshot kept between two statements would
 /// otherwise leave a gap, or fill one twice.
-pub(super) fn load(connection: &Connection, event: EventId) -> rusqlite::Result<Option<Loaded>> {
+pub(crate) fn load(connection: &Connection, event: EventId) -> rusqlite::Result<Option<Loaded>> {
     consistently(connection, |connection| {
         let Some(header) = header(connection, event)? else { return Ok(None) };
         let snapshot = connection
@@ -132,7 +132,7 @@ pub(super) fn due(
         .collect()
 }
 
-pub(super) fn events_by_tag(
+pub(crate) fn events_by_tag(
     connection: &Connection,
     tag: EventTag,
 ) -> rusqlite::Result<Vec<EventId>> {
@@ -142,7 +142,7 @@ pub(super) fn events_by_tag(
         .collect()
 }
 
-pub(super) fn outbox(
+pub(crate) fn outbox(
     connection: &Connection,
     after: Position,
     limit: usize,
@@ -170,6 +170,25 @@ pub(super) fn history(
         .prepare_cached(HISTORY)?
         .query_map(params![event.0, int(beginning.0), int(from.0), int(limit as u64)], entry)?
         .collect()
+}
+
+/// The last batches of an event up to a seq, the newest last.
+pub(crate) fn newest_of(
+    connection: &Connection,
+    event: EventId,
+    upto: Seq,
+    limit: usize,
+) -> rusqlite::Result<Vec<OutboxEntry>> {
+    let mut newest = connection
+        .prepare_cached(
+            "SELECT position, event, first_seq, last_seq, epoch, chain, at, blob FROM ledger \
+             WHERE event = ?1 AND first_seq <= ?2 + 1 AND last_seq <= ?2 \
+             ORDER BY first_seq DESC, position DESC LIMIT ?3",
+        )?
+        .query_map(params![event.0, int(upto.0), int(limit as u64)], entry)?
+        .collect::<rusqlite::Result<Vec<_>>>()?;
+    newest.reverse();
+    Ok(newest)
 }
 
 fn entry(row: &Row<'_>) -> rusqlite::Result<OutboxEntry> {
