@@ -9,6 +9,7 @@ use ractor::ActorRef;
 use storage::{Header, StorageError};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
+use tracing::Instrument;
 
 use crate::admission::{Admitted, AtTheDoor};
 use crate::directory::{Place, StartWaiter};
@@ -64,7 +65,9 @@ impl BoxOffice {
                 let pause = self.shared.options.restart_pause;
                 tokio::time::sleep_until((Instant::now() + pause).min(request.deadline)).await;
             }
-            match self.submit_once(event, request.clone()).await {
+            let span =
+                tracing::debug_span!("submit", %event, command = request.command.name(), attempt);
+            match self.submit_once(event, request.clone()).instrument(span).await {
                 Err(SubmitError::Unknown) => unknown = true,
                 // A quarantined key never got as far as a commit: its actor died deciding it.
                 outcome @ (Ok(_) | Err(SubmitError::Refused(_) | SubmitError::Quarantined)) => {
@@ -256,23 +259,49 @@ impl BoxOffice {
         actor.cast(Message::Due).map_err(|_| SubmitError::Unknown)
     }
 
+    /// A question changes nothing: when the actor dies over something else meanwhile, its
+    /// successor is asked.
     async fn ask(
         &self,
         event: EventId,
         question: Question,
         deadline: Instant,
     ) -> Result<Answer, SubmitError> {
+        for _ in 1..ATTEMPTS {
+            match self.ask_once(event, question.clone(), deadline).await? {
+                Some(answer) => return Ok(answer),
+                None if Instant::now() >= deadline => break,
+                None => {
+                    let pause = self.shared.options.restart_pause;
+                    tokio::time::sleep_until((Instant::now() + pause).min(deadline)).await;
+                }
+            }
+        }
+        let answer = self.ask_once(event, question, deadline).await?;
+        answer.ok_or_else(|| SubmitError::Unavailable("the event's actor has just died".into()))
+    }
+
+    /// The answer; nothing if the actor died before it gave one.
+    async fn ask_once(
+        &self,
+        event: EventId,
+        question: Question,
+        deadline: Instant,
+    ) -> Result<Option<Answer>, SubmitError> {
         let door = self.door(None)?;
         let place = self.shared.directory.place(event);
         let (actor, admitted) = self.actor(&place, door, deadline).await?;
         let (to, answer) = oneshot::channel();
         let message = Message::Question(question, PendingAnswer { to, admitted });
-        let unanswered = |_| SubmitError::Unavailable("the event's actor has just died".into());
-        actor.cast(message).map_err(|_| unanswered(()))?;
-        wait(answer, deadline).await.map_err(|error| match error {
-            SubmitError::Unknown => unanswered(()),
-            other => other,
-        })
+        if actor.cast(message).is_err() {
+            return Ok(None);
+        }
+        match wait(answer, deadline).await {
+            Ok(answer) => Ok(Some(answer)),
+            // What it would have waited for was not written, or nobody knows.
+            Err(SubmitError::Unknown | SubmitError::Unavailable(_)) => Ok(None),
+            Err(other) => Err(other),
+        }
     }
 
     fn door(&self, user: Option<UserId>) -> Result<AtTheDoor, SubmitError> {

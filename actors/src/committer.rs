@@ -11,6 +11,7 @@ use storage::{
     Validity, chain, record,
 };
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use crate::directory::Place;
 use crate::error::SubmitError;
@@ -69,7 +70,14 @@ impl Committer {
             blob: Arc::clone(&blob),
         };
         let in_flight = self.shared.commits.enter();
-        let outcome = self.send(&batch).await;
+        let span = tracing::debug_span!(
+            "commit",
+            event = %self.place.event,
+            bytes = batch.blob.len(),
+            answers = answers.len(),
+            seq = next.seq.0,
+        );
+        let outcome = self.send(&batch).instrument(span).await;
         drop(in_flight);
         let position = match outcome {
             Ok(position) => position,

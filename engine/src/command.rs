@@ -174,3 +174,22 @@ pub enum Command {
     /// [`crate::Inventory::next_deadline`] is in the future, before any other command.
     RunDue,
 }
+
+impl Command {
+    /// What is wanted, in a word, for logs.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Open { .. } => "open",
+            Self::Change { .. } => "change",
+            Self::CancelEvent { .. } => "cancel_event",
+            Self::Book { .. } => "book",
+            Self::Confirm { .. } => "confirm",
+            Self::Cancel { .. } => "cancel",
+            Self::PlaceHold { .. } => "place_hold",
+            Self::ChangeHold { .. } => "change_hold",
+            Self::ReleaseHold { .. } => "release_hold",
+            Self::RunDue => "run_due",
+        }
+    }
+}

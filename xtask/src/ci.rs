@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use crate::process::cargo;
 use crate::steps::Steps;
-use crate::{test, tidy};
+use crate::{deny, test, tidy};
 
 /// All checks, the quick ones first, with a summary at the end, whatever the outcome.
 pub(crate) fn run() -> Result<()> {
@@ -20,6 +20,7 @@ fn add_to(steps: &mut Steps) -> Result<()> {
         tidy::run()?;
         Ok(Vec::new())
     })?;
+    deny::add_to(steps)?;
     let mut clippy = cargo();
     clippy.args(["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"]);
     steps.command("clippy", &mut clippy)?;

@@ -3,7 +3,7 @@
 //! | command | does |
 //! | --- | --- |
 //! | `test` | every test: Rust, loom, the kill test, the shell script on a live server |
-//! | `ci` | format, clippy, documentation, tidy, `test` |
+//! | `ci` | format, tidy, licences, clippy, documentation, `test` |
 //! | `loom` | the loom models of the `actors` crate |
 //! | `mutants` | shows that the kill test fails on each patch of `tests/mutants` |
 //! | `tidy` | rules about files and about who may depend on whom |
@@ -13,6 +13,7 @@
 
 mod bench;
 mod ci;
+mod deny;
 mod files;
 mod layers;
 mod looms;
@@ -31,7 +32,7 @@ const USAGE: &str = "\
 usage: cargo xtask <command>
 
   test             every test: Rust, loom, the kill test, the shell script
-  ci               format, clippy, documentation, tidy, test
+  ci               format, tidy, licences, clippy, documentation, test
   loom             the loom models of the actors crate
   mutants [NAME]   the kill test must fail on each patch of tests/mutants
   tidy             rules about files and layers

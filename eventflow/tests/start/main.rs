@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod client;
+mod documents;
 mod node;
 #[cfg(unix)]
 mod process;
