@@ -175,6 +175,48 @@ want 401
 send GET /bookings "not.a.token" ""
 want 401
 
+step "is a name taken"
+ask GET "/users/check-username?username=ALICE-$RUN"
+want 200 '. == {"exists": true}'
+ask GET "/users/check-username?username=nobody-$RUN"
+want 200 '. == {"exists": false}'
+ask GET "/users/check-username"
+want_problem 422 validation_failed
+
+step "change the own account"
+send PATCH /users/me "$DAVE" '{"full_name":"Dave the Second"}'
+want 200 '.full_name == "Dave the Second"' '.id == $ENV.DAVE_ID'
+send PUT /users/me "$DAVE" "{\"email\":\"alice-$RUN@example.org\"}"
+want_problem 409 taken
+send PATCH /users/me "$DAVE" '{"nickname":"d"}'
+want_problem 422 validation_failed
+send GET /users/me "$DAVE" ""
+want 200 '.full_name == "Dave the Second"' '.email == "dave-" + $ENV.RUN + "@example.org"'
+
+step "a refresh token works once, a second use ends the session"
+send POST /auth/login "" "{\"username\":\"carol-$RUN\",\"password\":\"$PASSWORD\"}"
+want 200 "${TOKEN_GOOD[@]}" '.refresh_token | length > 40'; FIRST=$(take .refresh_token)
+send POST /auth/refresh "" "{\"refresh_token\":\"$FIRST\"}"
+want 200 "${TOKEN_GOOD[@]}"; NEXT=$(take .access_token)
+send GET /users/me "$NEXT" ""
+want 200 '.id == $ENV.CAROL_ID'
+send POST /auth/refresh "" "{\"refresh_token\":\"$FIRST\"}"
+want_problem 401 unauthorized
+send GET /users/me "$NEXT" ""
+want_problem 401 unauthorized
+send GET /users/me "$CAROL" ""
+want 200
+
+step "log out"
+send POST /auth/login "" "{\"username\":\"bob-$RUN\",\"password\":\"$PASSWORD\"}"
+want 200; LEAVING=$(take .access_token)
+send POST /auth/logout "$LEAVING" ""
+want 200 '.detail | type == "string"'
+send GET /bookings "$LEAVING" ""
+want_problem 401 unauthorized
+send GET /users/me "$BOB" ""
+want 200
+
 # ---------------------------------------------------------------------------------------
 START=$(date -u -d '+30 days' +%Y-%m-%dT18:00:00Z 2>/dev/null || date -u -v+30d +%Y-%m-%dT18:00:00Z)
 END=$(date -u -d '+30 days' +%Y-%m-%dT21:00:00Z 2>/dev/null || date -u -v+30d +%Y-%m-%dT21:00:00Z)
@@ -190,6 +232,29 @@ want 201 '.id | test($ENV.UUID_V7)' '.title == "Concert " + $ENV.RUN' '.name == 
     '(.end_time | sub("\\.000Z$"; "Z")) == $ENV.END'
 EVENT_ID=$(take .id); export EVENT_ID
 cp "$WORK/body" "$WORK/first"
+
+step "find it"
+ask GET "/events/search?query=concert%20$RUN"
+want 200 'length == 1' '.[0].id == $ENV.EVENT_ID'
+ask GET "/events?title=concert%20$RUN&location=hall%20$RUN&min_price=12.5&max_price=12.5&has_seats=true&is_active=TRUE&sort=-price"
+want 200 'length == 1' '.[0].id == $ENV.EVENT_ID'
+ask GET "/events?title=concert%20$RUN&has_seats=false"
+want 200 '. == []'
+ask GET "/events?q=brass%20$RUN&starts_after=$START"
+want 200 'length == 1'
+ask GET "/events?q=brass%20$RUN&starts_before=$START"
+want 200 '. == []'
+ask GET "/events/search"
+want_problem 422 validation_failed
+ask GET "/events?sort=colour"
+want_problem 422 validation_failed
+
+step "its version guards changes"
+ask GET "/events/$EVENT_ID"
+want 200
+want_header ETag '^"1"$'
+send PATCH "/events/$EVENT_ID" "$ALICE" '{"title":"Nobody sees this"}' --header 'If-Match: "7"'
+want_problem 412 precondition_failed
 
 step "the same creation with the same key is the same answer"
 send POST /events "$ALICE" "$EVENT" --header "Idempotency-Key: create-$RUN"
