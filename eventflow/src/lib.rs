@@ -11,12 +11,14 @@
 //! shutdown   signals
 //! clock      wall clock and randomness, which nobody else may read
 //! telemetry  what is logged, and where to
+//! files      how many files may be open
 //! ```
 
 pub mod cli;
 pub mod clock;
 pub mod config;
 mod faces;
+pub mod files;
 pub mod keys;
 pub mod listen;
 pub mod node;

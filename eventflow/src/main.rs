@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Parser;
 use eventflow::cli::{Cli, Command, Failure, RunArgs, perform};
 use eventflow::shutdown::Signals;
-use eventflow::{Config, Node, telemetry};
+use eventflow::{Config, Node, files, telemetry};
 
 /// How long threads may take to end after everything was stopped.
 const LAST_PATIENCE: Duration = Duration::from_secs(1);
@@ -31,6 +31,7 @@ fn main() -> ExitCode {
 fn run(args: &RunArgs) -> Result<(), Failure> {
     let config = Config::load(args, std::env::vars_os())?;
     telemetry::start(&config.log.level);
+    files::allow_for(config.server.max_connections);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(serve(config));
     runtime.shutdown_timeout(LAST_PATIENCE);
