@@ -1,9 +1,9 @@
 //! Lists of documents: parts of texts and words by their indexes, everything else by the
 //! order that is asked for.
 //!
-//! Of a list that is filtered by text there are two ways. What seldom occurs is looked up
-//! by the index of texts, and the few that are found are sorted. What occurs often is
-//! looked for in the order of the list: the first page is found after a few steps.
+//! Of a list that is filtered there are two ways. What seldom occurs is looked up by the
+//! indexes of texts, prices and times, and the few that are found are sorted. What occurs
+//! often is looked for in the order of the list: the first page is found after a few steps.
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
@@ -31,11 +31,6 @@ impl Conditions {
         self.sql.push_str(condition);
         self.values.extend(values);
     }
-
-    fn add_all(&mut self, other: Self) {
-        self.sql.push_str(&other.sql);
-        self.values.extend(other.values);
-    }
 }
 
 pub(super) fn list(
@@ -44,15 +39,23 @@ pub(super) fn list(
     order: Order,
     slice: &Slice,
 ) -> rusqlite::Result<Vec<CatalogEntry>> {
-    let texts = texts(filter);
+    let mut indexed = texts(filter);
+    ranges(filter, &mut indexed);
     let mut wanted = Conditions::default();
-    if !texts.sql.is_empty() && is_seldom(connection, &texts)? {
-        wanted.add_all(texts);
+    if !indexed.sql.is_empty() && is_seldom(connection, &indexed)? {
+        let few = format!(
+            "number IN (SELECT number FROM catalog_document WHERE deleted = 0{})",
+            indexed.sql
+        );
+        wanted.add(&few, indexed.values);
     } else {
         words_in_order(filter, &mut wanted);
+        ranges(filter, &mut wanted);
     }
     parts_in_order(filter, &mut wanted);
-    plain(filter, &mut wanted);
+    if let Some(active) = filter.is_active {
+        wanted.add("is_active = ?", [Value::Integer(i64::from(active))]);
+    }
     let (column, direction) = column(order);
     if let Some((value, id)) = &slice.after {
         let value = match value {
@@ -141,13 +144,14 @@ fn of_words(words: &SearchWords) -> String {
     format!("{}*", quoted.join(" AND "))
 }
 
-fn is_seldom(connection: &Connection, texts: &Conditions) -> rusqlite::Result<bool> {
+/// Whether few documents fulfil conditions that have indexes.
+fn is_seldom(connection: &Connection, indexed: &Conditions) -> rusqlite::Result<bool> {
     let sql = format!(
         "SELECT count(*) FROM (SELECT 1 FROM catalog_document WHERE deleted = 0{} LIMIT ?)",
-        texts.sql
+        indexed.sql
     );
     let limit = Value::Integer(SELDOM + 1);
-    let values = texts.values.iter().cloned().chain([limit]);
+    let values = indexed.values.iter().cloned().chain([limit]);
     let count: i64 =
         connection.prepare_cached(&sql)?.query_row(params_from_iter(values), |row| row.get(0))?;
     Ok(count <= SELDOM)
@@ -178,12 +182,12 @@ fn words_in_order(filter: &CatalogFilter, wanted: &mut Conditions) {
     }
 }
 
-fn plain(filter: &CatalogFilter, wanted: &mut Conditions) {
+/// The conditions that other indexes answer.
+fn ranges(filter: &CatalogFilter, wanted: &mut Conditions) {
     if let Some(organizer) = filter.organizer {
         wanted.add("organizer = ?", [Value::Blob(organizer.0.to_vec())]);
     }
     for (sql, number) in [
-        ("is_active = ?", filter.is_active.map(i64::from)),
         ("starts_at >= ?", filter.starts_after.map(engine::Timestamp::millis)),
         ("starts_at < ?", filter.starts_before.map(engine::Timestamp::millis)),
         ("price_cents >= ?", filter.min_price),
