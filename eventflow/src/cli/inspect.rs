@@ -1,5 +1,7 @@
 //! `inspect`: what is stored of an event.
 
+use std::io::Write;
+
 use adapter_sqlite::admin::{self, Inspection};
 use api::clock::rfc3339;
 use api::wire::{Id, parse_id};
@@ -29,10 +31,17 @@ pub(super) fn inspect(
     }
     let seen = seen.ok_or("nothing is stored under this id")?;
     let shown = shown(&seen)?;
+    let mut text = String::new();
     if as_json {
-        println!("{}", serde_json::to_string_pretty(&shown)?);
+        text = serde_json::to_string_pretty(&shown)?;
+        text.push('\n');
     } else {
-        print(&shown, 0);
+        lines(&shown, 0, &mut text);
+    }
+    // Whoever has closed the pipe has read enough.
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => return Err(error.into()),
+        _ => {}
     }
     match shown["replay"].as_str() {
         Some("equals the header") => Ok(()),
@@ -139,26 +148,26 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// Names and values, indented.
-fn print(value: &Value, depth: usize) {
+fn lines(value: &Value, depth: usize, text: &mut String) {
     let indent = "  ".repeat(depth);
     let plain = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     match value {
         Value::Object(fields) => {
             for (name, value) in fields {
                 if value.is_object() || value.is_array() {
-                    println!("{indent}{name}");
-                    print(value, depth + 1);
+                    text.push_str(&format!("{indent}{name}\n"));
+                    lines(value, depth + 1, text);
                 } else {
-                    println!("{indent}{name}: {}", plain(value));
+                    text.push_str(&format!("{indent}{name}: {}\n", plain(value)));
                 }
             }
         }
         Value::Array(items) => {
             for item in items {
-                print(item, depth);
-                println!();
+                lines(item, depth, text);
+                text.push('\n');
             }
         }
-        other => println!("{indent}{}", plain(other)),
+        other => text.push_str(&format!("{indent}{}\n", plain(other))),
     }
 }
