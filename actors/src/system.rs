@@ -125,7 +125,7 @@ async fn check_clock(
 async fn claim(stores: &Stores, partition: PartitionId, owner: &str) -> Result<Epoch, StartError> {
     let mut expected = stores.commit.epoch(partition).await?;
     for _ in 0..CLAIM_ATTEMPTS {
-        match stores.commit.claim(partition, owner, expected).await? {
+        match stores.commit.claim(partition, owner, expected, true).await? {
             Claim::Won(epoch) => return Ok(epoch),
             Claim::Lost(current) => expected = current,
             Claim::TooSoon => break,

@@ -171,7 +171,10 @@ async fn a_fenced_owner_answers_nothing_any_more() {
     stage.open(5).await;
     let commit = stage.store.stores().commit;
     let epoch = commit.epoch(PartitionId(0)).await.unwrap();
-    assert!(matches!(commit.claim(PartitionId(0), "other", epoch).await.unwrap(), Claim::Won(_)));
+    assert!(matches!(
+        commit.claim(PartitionId(0), "other", epoch, true).await.unwrap(),
+        Claim::Won(_)
+    ));
     assert!(matches!(stage.book(1).await, Err(SubmitError::Unavailable(_))));
     assert!(matches!(stage.book(2).await, Err(SubmitError::Unavailable(_))));
     let deadline = Instant::now() + Duration::from_secs(2);

@@ -44,6 +44,9 @@ pub struct Head {
     pub chain: Chain,
 }
 
+/// An owned partition does not change hands more often than this.
+pub const TENURE: std::time::Duration = std::time::Duration::from_millis(250);
+
 /// Most entries of one batch.
 pub const BATCH_ENTRIES: usize = 512;
 
@@ -223,6 +226,17 @@ pub enum Claim {
     TooSoon,
 }
 
+/// Who a partition belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// Which partition.
+    pub partition: PartitionId,
+    /// The number of its ownership; 0 before the first claim.
+    pub epoch: Epoch,
+    /// Who claimed it last; `None` if it was never claimed, or given up since.
+    pub owner: Option<String>,
+}
+
 /// Everything needed to bring an inventory back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Loaded {
@@ -230,6 +244,9 @@ pub struct Loaded {
     pub header: Header,
     /// The newest snapshot's stored form, taken at `header.snapshot_seq`.
     pub snapshot: Option<Arc<[u8]>>,
+    /// Where the history stands before the first batch of `tail`: the default without a
+    /// snapshot. With the blobs it proves every later chain.
+    pub from: Head,
     /// Blobs of the batches after the snapshot, in order.
     pub tail: Vec<Arc<[u8]>>,
 }
@@ -269,13 +286,34 @@ pub trait CommitStore: Send + Sync {
     /// The current epoch of a partition; 0 before the first claim.
     fn epoch(&self, partition: PartitionId) -> BoxFuture<'_, Result<Epoch, StorageError>>;
 
-    /// Take ownership if the epoch is still `expected`.
+    /// Who owns what: every partition, in order. Also the check of epochs that a tail needs
+    /// before it may answer.
+    fn holders(&self) -> BoxFuture<'_, Result<Vec<Holder>, StorageError>>;
+
+    /// Take ownership if the epoch is still `expected`. A store of several replicas says
+    /// [`Claim::TooSoon`] within [`TENURE`] of the last change of a partition that has an
+    /// owner, unless the claimant knows that this owner is gone.
     fn claim<'a>(
         &'a self,
         partition: PartitionId,
         owner: &'a str,
         expected: Epoch,
+        owner_is_gone: bool,
     ) -> BoxFuture<'a, Result<Claim, StorageError>>;
+
+    /// Give the partition up, if `epoch` is still its epoch: from then on it has the next
+    /// epoch and no owner, so nothing of the old ownership can be written any more.
+    /// `false`, and nothing is written, if it is not.
+    fn release(
+        &self,
+        partition: PartitionId,
+        epoch: Epoch,
+    ) -> BoxFuture<'_, Result<bool, StorageError>>;
+
+    /// Returns when everything that this partition's store has taken so far is durable as
+    /// far as its level promises; asked after a claim, before anything is answered. A
+    /// store that never shows what is not durable has nothing to wait for.
+    fn barrier(&self, partition: PartitionId) -> BoxFuture<'_, Result<(), StorageError>>;
 
     /// The newest time stored anywhere in a partition, for the check of the clock at start.
     fn newest_time(

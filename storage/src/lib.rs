@@ -12,6 +12,7 @@ pub mod commit;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod error;
+pub mod members;
 pub mod memory;
 pub mod outbox;
 pub mod project;
@@ -27,10 +28,11 @@ pub use catalog::{
 };
 pub use commit::{
     BATCH_BYTES, BATCH_ENTRIES, Batch, BatchId, Chain, Claim, CommitOutcome, CommitStore, Epoch,
-    Era, Head, Header, Loaded, PartitionId, Position, SnapshotToKeep, Summary, Validity,
+    Era, Head, Header, Holder, Loaded, PartitionId, Position, SnapshotToKeep, Summary, Validity,
 };
 pub use error::StorageError;
-pub use outbox::{Journal, Outbox, OutboxEntry};
+pub use members::{Member, MemberState, Members};
+pub use outbox::{Conflict, Cursors, Journal, JournalWriter, Outbox, OutboxEntry, Target};
 pub use sessions::{Ended, Rotated, Rotation, SecretDigest, Session, SessionId, SessionStore};
 pub use views::{
     BookingRow, BookingViews, HoldChange, HoldRow, HoldStatus, HoldStep, PageRequest, PageStart,

@@ -1,12 +1,13 @@
 //! Booking events committed and not yet projected. On SQLite the ledger is log, outbox
-//! and journal at once and never trimmed.
+//! and journal at once and never trimmed; on Redis the outbox is trimmed as far as the
+//! journal has it.
 
 use std::sync::Arc;
 
 use engine::{EventId, Seq, Timestamp};
 use futures_util::future::BoxFuture;
 
-use crate::commit::{Chain, Epoch, PartitionId, Position};
+use crate::commit::{Chain, Epoch, Era, PartitionId, Position};
 use crate::error::StorageError;
 
 /// A committed batch as the outbox has it.
@@ -30,18 +31,58 @@ pub struct OutboxEntry {
     pub blob: Arc<[u8]>,
 }
 
+/// What is fed from the outbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Target {
+    /// The long-term record.
+    Journal,
+    /// Booking lists.
+    Views,
+    /// Facts for others.
+    Bus,
+}
+
 /// Reads what was committed, in order.
 pub trait Outbox: Send + Sync {
     /// The last position of a partition; 0 when nothing was committed.
     fn last(&self, partition: PartitionId) -> BoxFuture<'_, Result<Position, StorageError>>;
 
-    /// Entries after `after`, in order, at most `limit`.
+    /// Entries after `after`, in order, at most `limit`. What was trimmed is not among them:
+    /// whoever needs it asks [`Journal::follow`].
     fn read(
         &self,
         partition: PartitionId,
         after: Position,
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<OutboxEntry>, StorageError>>;
+
+    /// The cursors kept beside this outbox; `None` where each target keeps its own, in the
+    /// transaction of the effect.
+    fn cursors(&self) -> Option<&dyn Cursors> {
+        None
+    }
+}
+
+/// Cursors kept beside the outbox, for targets that cannot keep them with their effects.
+pub trait Cursors: Send + Sync {
+    /// Up to where a target has everything; 0 at first.
+    fn cursor(
+        &self,
+        partition: PartitionId,
+        target: Target,
+    ) -> BoxFuture<'_, Result<Position, StorageError>>;
+
+    /// The target has everything up to `upto`, durably. `false`, and nothing moves, if the
+    /// epoch is not current. A cursor never goes backwards.
+    ///
+    /// When the journal's moves, the outbox is trimmed up to it.
+    fn advance(
+        &self,
+        partition: PartitionId,
+        epoch: Epoch,
+        target: Target,
+        upto: Position,
+    ) -> BoxFuture<'_, Result<bool, StorageError>>;
 }
 
 /// The long-term record of one event, read back for verification, rebuild and history.
@@ -53,4 +94,35 @@ pub trait Journal: Send + Sync {
         from: Seq,
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<OutboxEntry>, StorageError>>;
+
+    /// Batches of a partition after `after`, in the order of the outbox, at most `limit`.
+    fn follow(
+        &self,
+        partition: PartitionId,
+        after: Position,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<OutboxEntry>, StorageError>>;
+}
+
+/// A batch in the place of another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Conflict {
+    /// Of which event.
+    pub event: EventId,
+    /// The first seq of the batch that is there already.
+    pub first_seq: Seq,
+}
+
+/// A journal apart from the outbox, which has to be written. It never skips and never
+/// overwrites.
+pub trait JournalWriter: Journal {
+    /// Keep these batches of one partition, in their order, durably. What is there already
+    /// stays as it is. A batch in the place of a different one is not written, nor is
+    /// anything after it: that is a history gone wrong, and the partition closes.
+    fn append(
+        &self,
+        partition: PartitionId,
+        era: Era,
+        entries: Vec<Arc<OutboxEntry>>,
+    ) -> BoxFuture<'_, Result<Option<Conflict>, StorageError>>;
 }

@@ -49,7 +49,12 @@ pub(crate) async fn recover(shared: &Shared, place: &Place) -> Result<Recovered,
             // A snapshot only saves time: the history has everything.
             tracing::error!(%event, %error, "a snapshot is of no use; reading the whole history");
             let tail = whole_history(shared, event).await.map_err(|error| unavailable(&error))?;
-            rebuild_apart(shared, event, Loaded { header, snapshot: None, tail }).await
+            rebuild_apart(
+                shared,
+                event,
+                Loaded { header, snapshot: None, from: Head::default(), tail },
+            )
+            .await
         }
         rebuilt => rebuilt,
     }

@@ -3,8 +3,9 @@
 use engine::{EventId, EventTag, Seq, Timestamp};
 use futures_util::future::BoxFuture;
 use storage::{
-    Batch, Claim, CommitOutcome, CommitStore, Epoch, Era, Head, Header, Journal, Loaded, Outbox,
-    OutboxEntry, PartitionId, Position, SnapshotToKeep, StorageError, Validity, commit::compare,
+    Batch, Claim, CommitOutcome, CommitStore, Epoch, Era, Head, Header, Holder, Journal, Loaded,
+    Outbox, OutboxEntry, PartitionId, Position, SnapshotToKeep, StorageError, Validity,
+    commit::compare,
 };
 
 use crate::readers::Readers;
@@ -60,6 +61,7 @@ impl CommitStore for Ledger {
         partition: PartitionId,
         owner: &'a str,
         expected: Epoch,
+        _owner_is_gone: bool,
     ) -> Answer<'a, Claim> {
         Box::pin(async move {
             if partition != ONLY {
@@ -72,6 +74,26 @@ impl CommitStore for Ledger {
                 })
                 .await
         })
+    }
+
+    fn holders(&self) -> Answer<'_, Vec<Holder>> {
+        Box::pin(self.readers.call(|connection| Ok(vec![reads::holder(connection)?])))
+    }
+
+    fn release(&self, partition: PartitionId, epoch: Epoch) -> Answer<'_, bool> {
+        Box::pin(async move {
+            if partition != ONLY {
+                return Ok(false);
+            }
+            self.writer
+                .call(BATCH_OVERHEAD, move |connection, known| known.release(connection, epoch))
+                .await
+        })
+    }
+
+    /// Nothing is read here that is not synced.
+    fn barrier(&self, _: PartitionId) -> Answer<'_, ()> {
+        Box::pin(std::future::ready(Ok(())))
     }
 
     fn newest_time(&self, partition: PartitionId) -> Answer<'_, Option<Timestamp>> {
@@ -172,6 +194,15 @@ impl Journal for Ledger {
         Box::pin(
             self.readers.call(move |connection| reads::history(connection, event, from, limit)),
         )
+    }
+
+    fn follow(
+        &self,
+        partition: PartitionId,
+        after: Position,
+        limit: usize,
+    ) -> Answer<'_, Vec<OutboxEntry>> {
+        self.read(partition, after, limit)
     }
 }
 

@@ -116,7 +116,7 @@ async fn a_folder_keeps_everything() {
     let sqlite = open(&below).expect("open again");
     let stores = sqlite.stores();
     check_filled(&stores, &expected).await;
-    let claimed = stores.commit.claim(HERE, "two", Epoch(1)).await.expect("a claim");
+    let claimed = stores.commit.claim(HERE, "two", Epoch(1), true).await.expect("a claim");
     assert_eq!(claimed, Claim::Won(Epoch(2)));
     sqlite.close().await;
     let closed = stores.commit.load(event(1)).await;

@@ -18,6 +18,7 @@ use crate::{BATCH_BYTES, Stores, record};
 /// Everything that this port asks of an adapter.
 pub async fn suite(fresh: Fresh<'_>) {
     claims_raise_the_epoch(&fresh()).await;
+    a_release_fences_and_leaves_no_owner(&fresh()).await;
     nothing_is_written_without_a_claim(&fresh()).await;
     a_batch_is_applied_once(&fresh()).await;
     refusals_come_in_their_order(&fresh()).await;
@@ -35,7 +36,7 @@ pub async fn suite(fresh: Fresh<'_>) {
 pub async fn claim(stores: &Stores, event: EventId) -> Epoch {
     let partition = stores.commit.partition_of(event);
     let expected = stores.commit.epoch(partition).await.expect("the epoch");
-    match stores.commit.claim(partition, "suite", expected).await {
+    match stores.commit.claim(partition, "suite", expected, true).await {
         Ok(Claim::Won(epoch)) => epoch,
         other => panic!("the claim was not won: {other:?}"),
     }
@@ -92,7 +93,7 @@ async fn claims_raise_the_epoch(stores: &Stores) {
     let partition = PartitionId(0);
     let epoch = || stores.commit.epoch(partition);
     assert_eq!(epoch().await.expect("epoch"), Epoch(0), "before the first claim");
-    let claim = |expected| stores.commit.claim(partition, "one", Epoch(expected));
+    let claim = |expected| stores.commit.claim(partition, "one", Epoch(expected), true);
     assert_eq!(claim(0).await.expect("claim"), Claim::Won(Epoch(1)));
     assert_eq!(claim(0).await.expect("claim"), Claim::Lost(Epoch(1)), "the epoch has moved on");
     assert_eq!(claim(7).await.expect("claim"), Claim::Lost(Epoch(1)), "an epoch never given");
@@ -103,6 +104,39 @@ async fn claims_raise_the_epoch(stores: &Stores) {
         stores.commit.era().await.expect("era"),
         "a claim is no new era"
     );
+}
+
+async fn a_release_fences_and_leaves_no_owner(stores: &Stores) {
+    let mut owner = Owner::new(1);
+    let partition = stores.commit.partition_of(owner.event);
+    let holder = async || {
+        let holders = stores.commit.holders().await.expect("holders");
+        assert_eq!(holders.len(), usize::from(stores.commit.partitions()), "every partition");
+        let holder = holders[usize::from(partition.0)].clone();
+        assert_eq!(holder.partition, partition, "in order");
+        (holder.epoch, holder.owner)
+    };
+    assert_eq!(holder().await, (Epoch(0), None), "never claimed");
+    let release = async |epoch| stores.commit.release(partition, epoch).await.expect("an answer");
+    assert!(!release(Epoch(0)).await, "nobody has it to give up");
+    let epoch = claim(stores, owner.event).await;
+    assert_eq!(holder().await, (epoch, Some("suite".into())));
+    stores.commit.barrier(partition).await.expect("a barrier after a claim");
+    let first = owner.batch(epoch, 1);
+    apply(stores, &mut owner, first).await;
+    assert!(!release(Epoch(epoch.0 + 1)).await, "an epoch that is not yet");
+    assert_eq!(holder().await, (epoch, Some("suite".into())), "nothing was written");
+    assert!(release(epoch).await);
+    let given_up = Epoch(epoch.0 + 1);
+    assert_eq!(holder().await, (given_up, None));
+    assert!(!release(given_up).await, "it has no owner any more");
+    let late = owner.batch(epoch, 1);
+    let outcome = stores.commit.commit(late).await.expect("outcome");
+    assert_eq!(outcome, CommitOutcome::Fenced, "the ownership is over");
+    let lost = stores.commit.claim(partition, "late", epoch, true).await;
+    assert_eq!(lost.expect("claim"), Claim::Lost(given_up));
+    let next = stores.commit.claim(partition, "next", given_up, false).await;
+    assert_eq!(next.expect("claim"), Claim::Won(Epoch(given_up.0 + 1)), "free: no tenure to wait");
 }
 
 async fn nothing_is_written_without_a_claim(stores: &Stores) {
@@ -268,6 +302,7 @@ async fn histories_come_back_verbatim(stores: &Stores) {
     let loaded = stores.commit.load(owner.event).await.expect("load").expect("a history");
     assert_eq!(loaded.tail, blobs, "in order, byte for byte");
     assert_eq!(loaded.snapshot, None);
+    assert_eq!(loaded.from, Head::default());
     assert_eq!(loaded.header.head, owner.head);
     assert_eq!(loaded.header.summary, owner.summary);
     assert_eq!(loaded.header.at, owner.at);
@@ -296,6 +331,7 @@ async fn snapshots_cut_the_tail(stores: &Stores) {
         let loaded = stores.commit.load(owner.event).await.expect("load").expect("a history");
         if kept {
             assert_eq!(loaded.snapshot, Some(blob));
+            assert_eq!(loaded.from, heads[taken], "where the tail begins");
             assert_eq!(loaded.header.snapshot_seq, heads[taken].seq);
             assert_eq!(loaded.tail, blobs[taken + 1..], "the batches after the snapshot");
         }

@@ -75,7 +75,7 @@ async fn run(stores: &Stores, seed: u64) {
 
 async fn claim(stores: &Stores, model: &mut Model, partition: u16) {
     let epoch = &mut model.epochs[usize::from(partition)];
-    let claim = stores.commit.claim(PartitionId(partition), "suite", *epoch).await;
+    let claim = stores.commit.claim(PartitionId(partition), "suite", *epoch, true).await;
     epoch.0 += 1;
     assert_eq!(claim.expect("a claim"), Claim::Won(*epoch));
 }

@@ -54,6 +54,9 @@ async fn the_outbox_is_in_order_without_gaps(stores: &Stores) {
     let beyond = PartitionId(stores.commit.partitions());
     let nothing = stores.outbox.read(beyond, Position(0), 5).await.expect("a page");
     assert!(nothing.is_empty(), "a partition that does not exist");
+    let journal = stores.journal.follow(partition, Position(3), 5).await.expect("a page");
+    let outbox = stores.outbox.read(partition, Position(3), 5).await.expect("a page");
+    assert_eq!(journal, outbox, "the journal in the outbox's order");
 }
 
 async fn the_journal_is_one_chain(stores: &Stores) {

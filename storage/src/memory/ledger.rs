@@ -10,8 +10,8 @@ use parking_lot::Mutex;
 use super::faults::{Fault, Faults};
 use super::now;
 use crate::commit::{
-    Batch, BatchId, Claim, CommitOutcome, CommitStore, Epoch, Era, Head, Header, Known, Loaded,
-    PartitionId, Position, SnapshotToKeep, Validity, compare, judge,
+    Batch, BatchId, Claim, CommitOutcome, CommitStore, Epoch, Era, Head, Header, Holder, Known,
+    Loaded, PartitionId, Position, SnapshotToKeep, Validity, compare, judge,
 };
 use crate::error::StorageError;
 use crate::outbox::{Journal, Outbox, OutboxEntry};
@@ -33,6 +33,7 @@ struct State {
 #[derive(Debug, Clone, Default)]
 struct Partition {
     epoch: Epoch,
+    owner: Option<String>,
     newest_at: Option<Timestamp>,
     /// The batch at position `n` is at index `n - 1`.
     batches: Vec<OutboxEntry>,
@@ -50,6 +51,7 @@ struct Snapshot {
     /// The batch whose head it was taken at. A batch without booking events shares its
     /// seq with the one before it, so seq alone does not say where the tail begins.
     position: Position,
+    head: Head,
     blob: Arc<[u8]>,
 }
 
@@ -151,19 +153,51 @@ impl CommitStore for MemoryLedger {
     fn claim<'a>(
         &'a self,
         partition: PartitionId,
-        _owner: &'a str,
+        owner: &'a str,
         expected: Epoch,
+        _owner_is_gone: bool,
     ) -> BoxFuture<'a, Result<Claim, StorageError>> {
         let mut state = self.state.lock();
         let claim = match state.partitions.get_mut(usize::from(partition.0)) {
             Some(partition) if partition.epoch == expected => {
                 partition.epoch = Epoch(expected.0 + 1);
+                partition.owner = Some(owner.to_owned());
                 Ok(Claim::Won(partition.epoch))
             }
             Some(partition) => Ok(Claim::Lost(partition.epoch)),
             None => Err(StorageError::NotDone(format!("there is no partition {}", partition.0))),
         };
         Box::pin(std::future::ready(claim))
+    }
+
+    fn holders(&self) -> BoxFuture<'_, Result<Vec<Holder>, StorageError>> {
+        let state = self.state.lock();
+        let holder = |(partition, held): (u16, &Partition)| Holder {
+            partition: PartitionId(partition),
+            epoch: held.epoch,
+            owner: held.owner.clone(),
+        };
+        now((0..self.partitions).zip(&state.partitions).map(holder).collect())
+    }
+
+    fn release(
+        &self,
+        partition: PartitionId,
+        epoch: Epoch,
+    ) -> BoxFuture<'_, Result<bool, StorageError>> {
+        let mut state = self.state.lock();
+        let held = state.partitions.get_mut(usize::from(partition.0));
+        let held = held.filter(|held| held.epoch == epoch && held.owner.is_some());
+        let released = held.is_some();
+        if let Some(held) = held {
+            held.epoch = Epoch(epoch.0 + 1);
+            held.owner = None;
+        }
+        now(released)
+    }
+
+    fn barrier(&self, _: PartitionId) -> BoxFuture<'_, Result<(), StorageError>> {
+        now(())
     }
 
     fn newest_time(
@@ -184,6 +218,7 @@ impl CommitStore for MemoryLedger {
             Loaded {
                 header: inventory.header,
                 snapshot: inventory.snapshot.as_ref().map(|s| s.blob.clone()),
+                from: inventory.snapshot.as_ref().map(|s| s.head).unwrap_or_default(),
                 tail: self.batches(&state, event, after).map(|entry| entry.blob.clone()).collect(),
             }
         }))
@@ -234,7 +269,7 @@ impl CommitStore for MemoryLedger {
             return now(false);
         }
         inventory.header.snapshot_seq = head.seq;
-        inventory.snapshot = Some(Snapshot { position, blob });
+        inventory.snapshot = Some(Snapshot { position, head, blob });
         now(true)
     }
 
@@ -299,5 +334,14 @@ impl Journal for MemoryLedger {
             .batches(&state, event, Position(0))
             .filter(|entry| entry.first_seq >= from || entry.last_seq >= from);
         now(history.take(limit).cloned().collect())
+    }
+
+    fn follow(
+        &self,
+        partition: PartitionId,
+        after: Position,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<OutboxEntry>, StorageError>> {
+        self.read(partition, after, limit)
     }
 }

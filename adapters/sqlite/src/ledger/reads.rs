@@ -2,7 +2,9 @@
 
 use engine::{Counts, EventId, EventTag, Seq, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use storage::{BatchId, Chain, Epoch, Era, Head, Header, Loaded, OutboxEntry, Position, Summary};
+use storage::{
+    BatchId, Chain, Epoch, Era, Head, Header, Holder, Loaded, OutboxEntry, Position, Summary,
+};
 
 use crate::readers::consistently;
 use crate::value::{blob, count, int, phase, seq, time};
@@ -22,6 +24,10 @@ const BEFORE: &str = "SELECT first_seq, last_seq FROM ledger \
      WHERE event = ?1 AND first_seq < ?2 AND last_seq >= first_seq \
      ORDER BY first_seq DESC LIMIT 1";
 
+/// With the chain that the history had when it was taken.
+const SNAPSHOT: &str = "SELECT snapshot.position, snapshot.blob, snapshot.seq, ledger.chain \
+     FROM snapshot JOIN ledger ON ledger.position = snapshot.position WHERE snapshot.event = ?1";
+
 /// A snapshot is only flipped to; batches before it stay. Those without booking events
 /// share their seq with their predecessor, so position decides, and seq uses the index.
 const TAIL: &str = "SELECT blob FROM ledger \
@@ -31,6 +37,20 @@ pub(crate) fn ownership(connection: &Connection) -> rusqlite::Result<(Epoch, Era
     connection
         .prepare_cached("SELECT epoch, era FROM ownership WHERE id = 0")?
         .query_row([], |row| Ok((Epoch(count(row, 0)?), Era(row.get(1)?))))
+}
+
+pub(super) fn holder(connection: &Connection) -> rusqlite::Result<Holder> {
+    connection.prepare_cached("SELECT epoch, owner FROM ownership WHERE id = 0")?.query_row(
+        [],
+        |row| {
+            let owner: String = row.get(1)?;
+            Ok(Holder {
+                partition: super::ONLY,
+                epoch: Epoch(count(row, 0)?),
+                owner: Some(owner).filter(|owner| !owner.is_empty()),
+            })
+        },
+    )
 }
 
 pub(super) fn newest_time(connection: &Connection) -> rusqlite::Result<Option<Timestamp>> {
@@ -104,17 +124,21 @@ pub(crate) fn load(connection: &Connection, event: EventId) -> rusqlite::Result<
     consistently(connection, |connection| {
         let Some(header) = header(connection, event)? else { return Ok(None) };
         let snapshot = connection
-            .prepare_cached("SELECT position, blob FROM snapshot WHERE event = ?1")?
-            .query_row([event.0], |row| Ok((count(row, 0)?, blob(row, 1)?)))
+            .prepare_cached(SNAPSHOT)?
+            .query_row([event.0], |row| {
+                let from = Head { seq: seq(row, 2)?, chain: Chain(row.get(3)?) };
+                Ok((count(row, 0)?, blob(row, 1)?, from))
+            })
             .optional()?;
-        let after = snapshot.as_ref().map_or(0, |(position, _)| *position);
+        let after = snapshot.as_ref().map_or(0, |(position, _, _)| *position);
+        let from = snapshot.as_ref().map(|(_, _, from)| *from).unwrap_or_default();
         let tail = connection
             .prepare_cached(TAIL)?
             .query_map(params![event.0, int(header.snapshot_seq.0), int(after)], |row| {
                 blob(row, 0)
             })?
             .collect::<rusqlite::Result<Vec<_>>>()?;
-        Ok(Some(Loaded { header, snapshot: snapshot.map(|(_, blob)| blob), tail }))
+        Ok(Some(Loaded { header, snapshot: snapshot.map(|(_, blob, _)| blob), from, tail }))
     })
 }
 

@@ -90,6 +90,23 @@ impl Known {
         Ok(Claim::Won(epoch))
     }
 
+    pub(super) fn release(
+        &mut self,
+        connection: &Connection,
+        epoch: Epoch,
+    ) -> rusqlite::Result<bool> {
+        let next = Epoch(epoch.0 + 1);
+        let released = self.epoch == epoch
+            && connection.execute(
+                "UPDATE ownership SET epoch = ?1, owner = '' WHERE id = 0 AND owner <> ''",
+                params![int(next.0)],
+            )? == 1;
+        if released {
+            self.epoch = next;
+        }
+        Ok(released)
+    }
+
     pub(super) fn commit(
         &mut self,
         connection: &Connection,
