@@ -6,29 +6,26 @@ use std::sync::Arc;
 
 use engine::{EventId, Snapshot};
 use ractor::ActorRef;
-use storage::{
-    Batch, BatchId, Head, OutboxEntry, PartitionId, Position, SnapshotToKeep, StorageError,
-    Validity, chain, record,
-};
+use storage::{Batch, BatchId, Epoch, Head, PartitionId, SnapshotToKeep, StorageError, record};
 use tokio::time::Instant;
 use tracing::Instrument;
 
 use crate::directory::Place;
 use crate::error::SubmitError;
 use crate::event_actor::{Message, Waiting};
-use crate::protocol::commit::{Attempts, Ending, Verdict};
+use crate::protocol::commit::Ending;
+use crate::protocol::delivery::{After, Committed, Delivery, Step};
+use crate::protocol::staging::Staging;
 use crate::shared::Shared;
-use crate::staging::{Filling, Staging};
 use crate::watchers::CommittedState;
-
-/// Why a batch failed, and the answers that waited for it.
-type Failed = (Ending, Vec<Waiting>);
 
 /// One actor's committer.
 pub(crate) struct Committer {
     pub(crate) shared: Arc<Shared>,
     pub(crate) place: Arc<Place>,
-    pub(crate) staging: Arc<Staging>,
+    pub(crate) staging: Arc<Staging<Waiting>>,
+    /// The ownership under which the actor's memory was loaded.
+    pub(crate) epoch: Epoch,
     pub(crate) actor: ActorRef<Message>,
 }
 
@@ -39,140 +36,96 @@ impl Committer {
     /// last batch of its predecessor has been answered by the store.
     pub(crate) async fn run(self) {
         let _lane = self.place.lane.lock().await;
-        while let Some((filling, head)) = self.staging.take() {
-            let ended = if filling.entries == 0 {
-                self.validate(filling, head).await
-            } else {
-                self.commit(filling, head).await
+        let event = self.place.event;
+        let mut delivery = Delivery::new(Arc::clone(&self.staging), event, self.epoch);
+        loop {
+            let after = match delivery.next(|| self.shared.batch_ids.next()) {
+                Step::Rest => return,
+                Step::Commit(batch) => self.commit(&mut delivery, batch).await,
+                Step::Validate { epoch, head } => {
+                    delivery.validated(self.shared.stores.commit.validate(event, epoch, head).await)
+                }
             };
-            if let Err((ending, answers)) = ended {
-                self.end(&ending, answers);
-                return;
+            match after {
+                After::Repeat => unreachable!("a commit is repeated until it means something"),
+                After::Release { committed, answers } => self.release(committed, answers),
+                After::End { ending, answers, staged } => {
+                    self.end(&ending, answers, staged);
+                    return;
+                }
             }
         }
     }
 
-    /// Bring one batch to the store and release its answers.
-    async fn commit(&self, filling: Filling, base: Head) -> Result<(), Failed> {
-        let Filling { encoder, first_seq, last_seq, summary, at, answers, snapshot, .. } = filling;
-        let blob = encoder.expect("a batch with entries has an encoder").finish();
-        let next = Head { seq: last_seq, chain: chain::next(base.chain, &blob) };
-        let partition = self.shared.partition_of(self.place.event);
-        let epoch = self.shared.ownership.epoch(partition);
-        let batch = Batch {
-            epoch,
-            event: self.place.event,
-            id: self.shared.batch_ids.next(),
-            base,
-            next,
-            summary,
-            at,
-            blob: Arc::clone(&blob),
-        };
+    /// Send one batch until the store's answer means something.
+    async fn commit(&self, delivery: &mut Delivery<Waiting>, batch: Batch) -> After<Waiting> {
         let in_flight = self.shared.commits.enter();
         let span = tracing::debug_span!(
             "commit",
             event = %self.place.event,
             bytes = batch.blob.len(),
-            answers = answers.len(),
-            seq = next.seq.0,
+            answers = delivery.waiting(),
+            seq = batch.next.seq.0,
         );
-        let outcome = self.send(&batch).instrument(span).await;
+        let after = self.send(delivery, batch).instrument(span).await;
         drop(in_flight);
-        let position = match outcome {
-            Ok(position) => position,
-            Err(ending) => return Err((ending, answers)),
-        };
-        // The tail first, then the answers: whoever has an answer finds it in the lists.
-        let entry = OutboxEntry {
-            position,
-            event: self.place.event,
-            first_seq,
-            last_seq,
-            epoch,
-            chain: next.chain,
-            at,
-            blob,
-        };
-        self.shared.tail.push(partition, entry);
-        self.shared
-            .watchers
-            .publish(self.place.event, || CommittedState { seq: next.seq, summary });
-        self.staging.committed(next);
-        self.place.acknowledged(next);
-        for answer in answers {
-            answer.release();
-        }
-        if let Some(snapshot) = snapshot {
-            keep_snapshot(&self.shared, self.place.event, *snapshot, next);
-        }
-        Ok(())
+        after
     }
 
     /// Send the same batch until the store gives an answer that means something, or the
     /// deadline is over.
-    async fn send(&self, batch: &Batch) -> Result<Position, Ending> {
+    async fn send(&self, delivery: &mut Delivery<Waiting>, batch: Batch) -> After<Waiting> {
         let store = &self.shared.stores.commit;
         if store.always_answers() {
             // Giving up would only make an outcome unknown that is about to be known.
-            return match Attempts::default().judge(store.commit(batch.clone()).await, true) {
-                Verdict::Durable(position) => Ok(position),
-                Verdict::End(ending) => Err(ending),
-                Verdict::Repeat => unreachable!("an overdue batch is not repeated"),
-            };
+            return delivery.committed(store.commit(batch).await, true);
         }
         let deadline = Instant::now() + self.shared.options.commit_deadline;
-        let mut attempts = Attempts::default();
         loop {
             let answer = tokio::time::timeout_at(deadline, store.commit(batch.clone()))
                 .await
                 .unwrap_or_else(|_| Err(StorageError::Unknown("no answer in time".into())));
-            match attempts.judge(answer, Instant::now() >= deadline) {
-                Verdict::Durable(position) => return Ok(position),
-                Verdict::End(ending) => return Err(ending),
-                Verdict::Repeat => {
+            match delivery.committed(answer, Instant::now() >= deadline) {
+                After::Repeat => {
                     tokio::time::sleep(self.shared.options.commit_retry_pause).await;
                 }
+                after => return after,
             }
         }
     }
 
-    /// Release answers that wrote nothing, if what they were decided upon still stands.
-    async fn validate(&self, filling: Filling, head: Head) -> Result<(), Failed> {
-        let partition = self.shared.partition_of(self.place.event);
-        let epoch = self.shared.ownership.epoch(partition);
-        let answer = self.shared.stores.commit.validate(self.place.event, epoch, head).await;
-        let ending = match answer {
-            Ok(Validity::Current) => {
-                for answer in filling.answers {
-                    answer.release();
-                }
-                return Ok(());
-            }
-            Ok(Validity::Ahead) => Ending::Diverged { perhaps_written: false },
-            Ok(Validity::Behind) => {
-                self.close(partition, "the stored history of an event is shorter than answered");
-                Ending::Diverged { perhaps_written: false }
-            }
-            Ok(Validity::Fenced) => Ending::Fenced { perhaps_written: false },
-            Err(error) => Ending::NotWritten(error.to_string()),
-        };
-        Err((ending, filling.answers))
+    /// The tail first, then the answers: whoever has an answer finds it in the lists.
+    fn release(&self, committed: Option<Committed>, answers: Vec<Waiting>) {
+        let mut snapshot = None;
+        if let Some(committed) = committed {
+            let (event, head, summary) = (self.place.event, committed.head, committed.summary);
+            self.shared.tail.push(self.shared.partition_of(event), committed.entry);
+            self.shared.watchers.publish(event, || CommittedState { seq: head.seq, summary });
+            self.place.acknowledged(head);
+            snapshot = committed.snapshot.map(|snapshot| (snapshot, head));
+        }
+        for answer in answers {
+            answer.release();
+        }
+        if let Some((snapshot, head)) = snapshot {
+            keep_snapshot(&self.shared, self.place.event, self.epoch, *snapshot, head);
+        }
     }
 
-    /// The actor's memory is worth nothing any more. First nothing more is taken from it,
-    /// then the actor is told, and only then the callers: whoever repeats at once must not
-    /// find its own unfinished key in that memory.
-    fn end(&self, ending: &Ending, answers: Vec<Waiting>) {
+    /// The actor's memory is worth nothing any more. First the actor is told, and only then
+    /// the callers: whoever repeats at once must not find its own unfinished key in it.
+    fn end(&self, ending: &Ending, answers: Vec<Waiting>, staged: Vec<Waiting>) {
         let partition = self.shared.partition_of(self.place.event);
         match ending {
             Ending::Fenced { .. } => self.close(partition, "another owner has taken over"),
+            Ending::Behind => {
+                self.close(partition, "the stored history of an event is shorter than answered");
+            }
             Ending::Invalid => {
                 tracing::error!(event = %self.place.event, "the store found a batch against the law");
             }
             other => tracing::warn!(event = %self.place.event, ?other, "a commit failed"),
         }
-        let staged = self.staging.fail();
         // If the actor is gone already, its supervisor knows.
         let _ = self.actor.cast(Message::CommitFailed(ending.clone()));
         fail_batch(answers, ending);
@@ -189,10 +142,15 @@ impl Committer {
 
 /// Keep a snapshot, beside the booking path. Losing one costs time at the next load,
 /// nothing else.
-pub(crate) fn keep_snapshot(shared: &Arc<Shared>, event: EventId, snapshot: Snapshot, head: Head) {
+pub(crate) fn keep_snapshot(
+    shared: &Arc<Shared>,
+    event: EventId,
+    epoch: Epoch,
+    snapshot: Snapshot,
+    head: Head,
+) {
     let shared = Arc::clone(shared);
     tokio::spawn(async move {
-        let epoch = shared.ownership.epoch(shared.partition_of(event));
         let encoded = tokio::task::spawn_blocking(move || record::encode_snapshot(&snapshot)).await;
         let Ok(blob) = encoded else { return };
         let kept = SnapshotToKeep { epoch, event, head, blob };

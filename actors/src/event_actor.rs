@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use engine::{Command, Decision, Entry, Envelope, Inventory, Phase, Principal, Seq, Timestamp};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use storage::Summary;
+use storage::{Epoch, Summary};
 use tokio::time::Instant;
 
 use crate::committer::{Committer, keep_snapshot};
 use crate::directory::Place;
 use crate::error::{Receipt, SubmitError};
+use crate::protocol::staging::{Failed, Next, Staging};
 use crate::shared::Shared;
-use crate::staging::{Next, Staging};
 
 mod message;
 mod recovery;
@@ -56,7 +56,9 @@ pub(crate) struct State {
     generation: u64,
     /// Ahead of the store by what is staged; dropped as soon as a commit fails.
     inventory: Inventory,
-    staging: Arc<Staging>,
+    staging: Arc<Staging<Waiting>>,
+    /// The ownership under which this memory was loaded.
+    epoch: Epoch,
     /// The seq of the newest snapshot that was taken.
     snapshot_seq: Seq,
     /// The alarm that is set, if any.
@@ -89,6 +91,7 @@ impl Actor for EventActor {
             place,
             generation,
             staging: Arc::new(Staging::new(recovered.head)),
+            epoch: recovered.epoch,
             snapshot_seq: recovered.snapshot_seq,
             inventory: recovered.inventory,
             alarm: None,
@@ -236,16 +239,19 @@ impl State {
     fn accept(&mut self, entry: &Entry, answer: Option<Waiting>) {
         let first_seq = Seq(self.inventory.seq().0 + 1);
         self.inventory.apply(entry);
-        let next = self.staging.put(entry, first_seq, self.summary(), answer);
-        if next == Next::CallCommitter {
-            self.call_committer();
+        match self.staging.put(entry, first_seq, self.summary(), answer) {
+            Ok(Next::Deliver) => self.call_committer(),
+            Ok(Next::Nothing) => {}
+            Err(Failed(answer)) => drop_answer(answer),
         }
         self.snapshot_if_long_ago();
     }
 
     fn put_answer(&mut self, answer: Waiting) {
-        if self.staging.put_answer(answer) == Next::CallCommitter {
-            self.call_committer();
+        match self.staging.put_answer(answer) {
+            Ok(Next::Deliver) => self.call_committer(),
+            Ok(Next::Nothing) => {}
+            Err(Failed(answer)) => drop_answer(Some(answer)),
         }
     }
 
@@ -254,6 +260,7 @@ impl State {
             shared: Arc::clone(&self.shared),
             place: Arc::clone(&self.place),
             staging: Arc::clone(&self.staging),
+            epoch: self.epoch,
             actor: self.myself.clone(),
         };
         tokio::spawn(committer.run());
@@ -316,7 +323,8 @@ impl State {
         if idle && self.since_snapshot() > self.shared.options.snapshot_before_sleep {
             // Nothing is staged, so memory is what is stored; the next look lets it sleep.
             let snapshot = self.inventory.snapshot();
-            keep_snapshot(&self.shared, self.place.event, snapshot, self.staging.head());
+            let (event, head) = (self.place.event, self.staging.head());
+            keep_snapshot(&self.shared, event, self.epoch, snapshot, head);
             self.snapshot_seq = self.inventory.seq();
             self.look_again_later();
         } else if idle && self.place.slot.retire(self.generation) {
@@ -324,5 +332,12 @@ impl State {
         } else {
             self.look_again_later();
         }
+    }
+}
+
+/// An earlier commit of this actor failed, and it does not know yet.
+fn drop_answer(answer: Option<Waiting>) {
+    if let Some(answer) = answer {
+        answer.fail(SubmitError::Unavailable("an earlier commit of this event failed".into()));
     }
 }

@@ -34,7 +34,6 @@ mod projector;
 pub mod protocol;
 mod shared;
 mod slot;
-mod staging;
 mod supervisor;
 mod sweeper;
 mod sync;

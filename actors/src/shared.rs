@@ -47,6 +47,8 @@ impl Shared {
             let limit = self.options.projector_batch;
             let entries = self.stores.outbox.read(partition, at, limit).await?;
             let Some(end) = entries.last().map(|entry| entry.position) else { break };
+            // Whoever finds them in a list must find them for ever.
+            self.stores.commit.barrier(partition).await?;
             for entry in entries {
                 self.tail.push(partition, entry);
             }

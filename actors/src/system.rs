@@ -79,6 +79,7 @@ pub async fn start(
     for &partition in &partitions {
         check_clock(&options, &stores, &*clock, partition).await?;
         epochs.push(claim(&stores, partition, owner).await?);
+        stores.commit.barrier(partition).await?;
         projected.push(stores.views.cursor(partition).await?);
     }
     let shared = Arc::new(Shared {

@@ -235,6 +235,9 @@ pub struct Holder {
     pub epoch: Epoch,
     /// Who claimed it last; `None` if it was never claimed, or given up since.
     pub owner: Option<String>,
+    /// The place of its newest batch: whoever has not followed the outbox so far lacks
+    /// something that others may have seen.
+    pub last: Position,
 }
 
 /// Everything needed to bring an inventory back.

@@ -141,6 +141,25 @@ pub struct Header {
     pub version: u64,
 }
 
+impl Batch {
+    /// A batch as an outbox has it, at a place of the caller's choice.
+    ///
+    /// # Errors
+    /// When its bytes cannot be read as what they should be.
+    pub fn of(position: u64, entry: &storage::OutboxEntry) -> Result<Self, String> {
+        Ok(Self {
+            position,
+            event: Uuid::from_bytes(entry.event.bytes()),
+            first_seq: entry.first_seq.0,
+            last_seq: entry.last_seq.0,
+            epoch: entry.epoch.0,
+            chain: entry.chain.0,
+            blob: entry.blob.to_vec(),
+            decisions: decode(&entry.blob)?,
+        })
+    }
+}
+
 /// Reads the journal in a data folder.
 ///
 /// # Errors

@@ -23,8 +23,17 @@ pub fn binary() -> Option<PathBuf> {
 /// When it is named and not a whole number.
 #[must_use]
 pub fn seed() -> u64 {
-    variable(SEED).map_or(USUAL_SEED, |text| {
-        text.parse().unwrap_or_else(|_| panic!("{SEED} must be a whole number, not {text:?}"))
+    number(SEED).unwrap_or(USUAL_SEED)
+}
+
+/// The number of this name, if it is set.
+///
+/// # Panics
+/// When it is set and not a whole number.
+#[must_use]
+pub fn number(name: &str) -> Option<u64> {
+    variable(name).map(|text| {
+        text.parse().unwrap_or_else(|_| panic!("{name} must be a whole number, not {text:?}"))
     })
 }
 

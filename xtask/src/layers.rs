@@ -106,7 +106,7 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         name: "tests",
-        may_use: &["adapter-sqlite", "api", "engine", "eventflow", "storage"],
+        may_use: &["actors", "adapter-sqlite", "api", "engine", "eventflow", "storage"],
         tests_may_use: &[],
         never_reaches: &[],
     },

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use engine::{EventId, Inventory, Limits, Seq};
-use storage::{Head, Loaded, Position, StorageError, record};
+use storage::{Epoch, Head, Loaded, Position, StorageError, record};
 
 use crate::directory::Place;
 use crate::error::SubmitError;
@@ -21,6 +21,8 @@ const HISTORY_PAGE: usize = 1_024;
 pub(crate) struct Recovered {
     pub(crate) inventory: Inventory,
     pub(crate) head: Head,
+    /// The ownership under which it was loaded.
+    pub(crate) epoch: Epoch,
     pub(crate) snapshot_seq: Seq,
 }
 
@@ -31,30 +33,32 @@ pub(crate) async fn recover(shared: &Shared, place: &Place) -> Result<Recovered,
         SubmitError::Unavailable("the event could not be loaded".into())
     };
     let _lane = place.lane.lock().await;
+    // Before the load: what is loaded may be newer than this ownership, and is then fenced.
+    let epoch = shared.ownership.epoch(shared.partition_of(place.event));
     let loaded =
         shared.stores.commit.load(place.event).await.map_err(|error| unavailable(&error))?;
     contains_acknowledged(shared, place, loaded.as_ref()).await?;
     if place.has_died() {
         follow_outbox(shared, place).await.map_err(|error| unavailable(&error))?;
     }
+    // What was loaded may be the work of a commit whose answer is still to come, and be
+    // answered from here: then it has to be durable first.
+    let partition = shared.partition_of(place.event);
+    shared.stores.commit.barrier(partition).await.map_err(|error| unavailable(&error))?;
     let event = place.event;
     let Some(loaded) = loaded else {
         let inventory = Inventory::new(event).with_limits(&shared.options.limits);
-        return Ok(Recovered { inventory, head: Head::default(), snapshot_seq: Seq(0) });
+        return Ok(Recovered { inventory, head: Head::default(), epoch, snapshot_seq: Seq(0) });
     };
     let (header, from_snapshot) = (loaded.header, loaded.snapshot.is_some());
-    let rebuilt = rebuild_apart(shared, event, loaded).await;
+    let rebuilt = rebuild_apart(shared, event, epoch, loaded).await;
     match rebuilt {
         Err(error) if from_snapshot => {
             // A snapshot only saves time: the history has everything.
             tracing::error!(%event, %error, "a snapshot is of no use; reading the whole history");
             let tail = whole_history(shared, event).await.map_err(|error| unavailable(&error))?;
-            rebuild_apart(
-                shared,
-                event,
-                Loaded { header, snapshot: None, from: Head::default(), tail },
-            )
-            .await
+            let whole = Loaded { header, snapshot: None, from: Head::default(), tail };
+            rebuild_apart(shared, event, epoch, whole).await
         }
         rebuilt => rebuilt,
     }
@@ -65,10 +69,11 @@ pub(crate) async fn recover(shared: &Shared, place: &Place) -> Result<Recovered,
 async fn rebuild_apart(
     shared: &Shared,
     event: EventId,
+    epoch: Epoch,
     loaded: Loaded,
 ) -> Result<Recovered, StorageError> {
     let limits = shared.options.limits.clone();
-    tokio::task::spawn_blocking(move || rebuild(event, &loaded, &limits))
+    tokio::task::spawn_blocking(move || rebuild(event, epoch, &loaded, &limits))
         .await
         .unwrap_or_else(|_| Err(StorageError::Damaged("replay broke a law of the engine".into())))
 }
@@ -94,7 +99,12 @@ async fn follow_outbox(shared: &Shared, place: &Place) -> Result<(), StorageErro
     shared.follow_outbox(shared.partition_of(place.event)).await
 }
 
-fn rebuild(event: EventId, loaded: &Loaded, limits: &Limits) -> Result<Recovered, StorageError> {
+fn rebuild(
+    event: EventId,
+    epoch: Epoch,
+    loaded: &Loaded,
+    limits: &Limits,
+) -> Result<Recovered, StorageError> {
     let mut inventory = match &loaded.snapshot {
         None => Inventory::new(event),
         Some(blob) => Inventory::restore(record::decode_snapshot(blob)?)
@@ -113,7 +123,7 @@ fn rebuild(event: EventId, loaded: &Loaded, limits: &Limits) -> Result<Recovered
             "the history of {event} ends at {found}, its header says {wanted}"
         )));
     }
-    Ok(Recovered { inventory, head, snapshot_seq: loaded.header.snapshot_seq })
+    Ok(Recovered { inventory, head, epoch, snapshot_seq: loaded.header.snapshot_seq })
 }
 
 /// What was answered must still be there. A history that is shorter, or another one,

@@ -1,6 +1,6 @@
 //! What the answer of a store means for a batch and for its actor.
 
-use storage::{CommitOutcome, Position, StorageError};
+use storage::{CommitOutcome, Position, StorageError, Validity};
 
 /// What to do after one attempt to commit a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +30,8 @@ pub enum Ending {
         /// Whether an earlier attempt may have written it.
         perhaps_written: bool,
     },
+    /// The stored history is shorter than what is in memory: the partition closes.
+    Behind,
     /// The store found the batch against the law: a bug of ours.
     Invalid,
 }
@@ -39,12 +41,25 @@ impl Ending {
     #[must_use]
     pub const fn perhaps_written(&self) -> bool {
         match self {
-            Self::NotWritten(_) | Self::Invalid => false,
+            Self::NotWritten(_) | Self::Behind | Self::Invalid => false,
             Self::Unknown(_) => true,
             Self::Fenced { perhaps_written } | Self::Diverged { perhaps_written } => {
                 *perhaps_written
             }
         }
+    }
+}
+
+/// What a validation means for answers that wrote nothing: `None` lets them go.
+#[must_use]
+pub fn judge_validity(answer: Result<Validity, StorageError>) -> Option<Ending> {
+    match answer {
+        Ok(Validity::Current) => None,
+        Ok(Validity::Ahead) => Some(Ending::Diverged { perhaps_written: false }),
+        Ok(Validity::Behind) => Some(Ending::Behind),
+        Ok(Validity::Fenced) => Some(Ending::Fenced { perhaps_written: false }),
+        // They changed nothing, so nothing is unknown.
+        Err(error) => Some(Ending::NotWritten(error.to_string())),
     }
 }
 

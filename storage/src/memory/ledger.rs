@@ -176,6 +176,7 @@ impl CommitStore for MemoryLedger {
             partition: PartitionId(partition),
             epoch: held.epoch,
             owner: held.owner.clone(),
+            last: Position(held.batches.len() as u64),
         };
         now((0..self.partitions).zip(&state.partitions).map(holder).collect())
     }

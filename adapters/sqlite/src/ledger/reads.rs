@@ -39,18 +39,19 @@ pub(crate) fn ownership(connection: &Connection) -> rusqlite::Result<(Epoch, Era
         .query_row([], |row| Ok((Epoch(count(row, 0)?), Era(row.get(1)?))))
 }
 
+const HOLDER: &str = "SELECT epoch, owner, (SELECT coalesce(max(position), 0) FROM ledger) \
+     FROM ownership WHERE id = 0";
+
 pub(super) fn holder(connection: &Connection) -> rusqlite::Result<Holder> {
-    connection.prepare_cached("SELECT epoch, owner FROM ownership WHERE id = 0")?.query_row(
-        [],
-        |row| {
-            let owner: String = row.get(1)?;
-            Ok(Holder {
-                partition: super::ONLY,
-                epoch: Epoch(count(row, 0)?),
-                owner: Some(owner).filter(|owner| !owner.is_empty()),
-            })
-        },
-    )
+    connection.prepare_cached(HOLDER)?.query_row([], |row| {
+        let owner: String = row.get(1)?;
+        Ok(Holder {
+            partition: super::ONLY,
+            epoch: Epoch(count(row, 0)?),
+            owner: Some(owner).filter(|owner| !owner.is_empty()),
+            last: Position(count(row, 2)?),
+        })
+    })
 }
 
 pub(super) fn newest_time(connection: &Connection) -> rusqlite::Result<Option<Timestamp>> {

@@ -1,9 +1,9 @@
 //! What an actor has decided and the store does not have yet: the batches that fill while
 //! one is in flight, with the answers that wait for them.
 //!
-//! Shared by the actor, which puts in, and its committer, which takes out. Every answer
-//! that waits here holds one of the event's permits. What was due has no permit; it is
-//! bounded by the lengths of the waitlist and of the holds.
+//! Shared by the actor, which puts in, and by the [`Delivery`](super::delivery::Delivery),
+//! which takes out. Every answer that waits here holds one of the event's permits. What was
+//! due has no permit; it is bounded by the lengths of the waitlist and of the holds.
 
 use std::collections::VecDeque;
 
@@ -12,17 +12,17 @@ use parking_lot::Mutex;
 use storage::record::{ENTRY_BYTES, Encoder};
 use storage::{BATCH_BYTES, BATCH_ENTRIES, Head, Summary};
 
-use crate::error::SubmitError;
-use crate::event_actor::Waiting;
-
-/// The staged batches of one actor.
-pub(crate) struct Staging {
-    inner: Mutex<Inner>,
+/// The staged batches of one actor. `A` is an answer that waits, with the way to whoever
+/// waits for it.
+#[derive(Debug)]
+pub struct Staging<A> {
+    inner: Mutex<Inner<A>>,
 }
 
-struct Inner {
-    queue: VecDeque<Filling>,
-    /// A committer is at work; it takes what is put in without being called.
+#[derive(Debug)]
+struct Inner<A> {
+    queue: VecDeque<Filling<A>>,
+    /// Somebody delivers, and takes what is put in without being called.
     running: bool,
     /// A batch failed: everything behind it hangs in the air and is dropped.
     failed: bool,
@@ -32,44 +32,54 @@ struct Inner {
 
 /// A batch that fills. Without entries it only carries answers, which wait for what is
 /// before them and for a validation.
-pub(crate) struct Filling {
-    pub(crate) encoder: Option<Encoder>,
-    pub(crate) entries: usize,
-    pub(crate) first_seq: Seq,
-    pub(crate) last_seq: Seq,
-    pub(crate) summary: Summary,
-    pub(crate) at: Timestamp,
-    pub(crate) answers: Vec<Waiting>,
+#[derive(Debug)]
+pub(super) struct Filling<A> {
+    pub(super) encoder: Option<Encoder>,
+    pub(super) entries: usize,
+    pub(super) first_seq: Seq,
+    pub(super) last_seq: Seq,
+    pub(super) summary: Summary,
+    pub(super) at: Timestamp,
+    pub(super) answers: Vec<A>,
     /// Taken exactly after this batch; nothing may be added any more.
-    pub(crate) snapshot: Option<Box<Snapshot>>,
+    pub(super) snapshot: Option<Box<Snapshot>>,
 }
 
 /// What the actor has to do after putting something in.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Next {
-    /// Call a committer.
-    CallCommitter,
-    /// Nothing: one is at work, or nothing was taken.
+pub enum Next {
+    /// Begin to deliver.
+    Deliver,
+    /// Nothing: somebody does already.
     Nothing,
 }
 
-impl Staging {
-    pub(crate) fn new(head: Head) -> Self {
+/// A batch before it failed, so that nothing more is taken; the answer comes back.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Failed<A>(pub A);
+
+impl<A> Staging<A> {
+    /// Nothing is staged, and the stored history stands here.
+    #[must_use]
+    pub fn new(head: Head) -> Self {
         let inner = Inner { queue: VecDeque::new(), running: false, failed: false, head };
         Self { inner: Mutex::new(inner) }
     }
 
     /// Stage a decision. `first_seq` is the seq of its first booking event.
-    pub(crate) fn put(
+    ///
+    /// # Errors
+    /// [`Failed`] with the answer, if an earlier batch has failed.
+    pub fn put(
         &self,
         entry: &Entry,
         first_seq: Seq,
         summary: Summary,
-        answer: Option<Waiting>,
-    ) -> Next {
+        answer: Option<A>,
+    ) -> Result<Next, Failed<Option<A>>> {
         let mut inner = self.inner.lock();
         if inner.failed {
-            return drop_answer(inner, answer);
+            return Err(Failed(answer));
         }
         let room = inner.queue.back().is_some_and(|last| {
             last.snapshot.is_none()
@@ -89,26 +99,29 @@ impl Staging {
         filling.summary = summary;
         filling.at = entry.at;
         filling.answers.extend(answer);
-        call_if_idle(&mut inner)
+        Ok(inner.call_if_idle())
     }
 
     /// Stage an answer that writes nothing: it waits for everything before it.
-    pub(crate) fn put_answer(&self, answer: Waiting) -> Next {
+    ///
+    /// # Errors
+    /// [`Failed`] with the answer, if an earlier batch has failed.
+    pub fn put_answer(&self, answer: A) -> Result<Next, Failed<A>> {
         let mut inner = self.inner.lock();
         if inner.failed {
-            return drop_answer(inner, Some(answer));
+            return Err(Failed(answer));
         }
         if inner.queue.back().is_none_or(|last| last.snapshot.is_some()) {
             let seq = inner.head.seq;
             inner.queue.push_back(Filling::new(Seq(seq.0 + 1)));
         }
         inner.queue.back_mut().expect("there is one").answers.push(answer);
-        call_if_idle(&mut inner)
+        Ok(inner.call_if_idle())
     }
 
     /// Attach a snapshot to the newest batch, which is closed by it. `take` is only called
     /// when there is such a batch.
-    pub(crate) fn attach_snapshot(&self, take: impl FnOnce() -> Snapshot) -> bool {
+    pub fn attach_snapshot(&self, take: impl FnOnce() -> Snapshot) -> bool {
         let mut inner = self.inner.lock();
         match inner.queue.back_mut() {
             Some(last) if last.entries > 0 && last.snapshot.is_none() => {
@@ -119,8 +132,8 @@ impl Staging {
         }
     }
 
-    /// The next batch for the committer; `None` ends its work.
-    pub(crate) fn take(&self) -> Option<(Filling, Head)> {
+    /// The next batch to deliver; `None` ends the delivery.
+    pub(super) fn take(&self) -> Option<(Filling<A>, Head)> {
         let mut inner = self.inner.lock();
         match inner.queue.pop_front() {
             Some(filling) => Some((filling, inner.head)),
@@ -132,13 +145,13 @@ impl Staging {
     }
 
     /// The history stands here now.
-    pub(crate) fn committed(&self, head: Head) {
+    pub(super) fn committed(&self, head: Head) {
         self.inner.lock().head = head;
     }
 
     /// A batch failed: what is staged behind it was decided upon it, so it is dropped. The
     /// answers are returned to be told.
-    pub(crate) fn fail(&self) -> Vec<Waiting> {
+    pub(super) fn fail(&self) -> Vec<A> {
         let mut inner = self.inner.lock();
         inner.failed = true;
         inner.running = false;
@@ -146,18 +159,31 @@ impl Staging {
     }
 
     /// Where the stored history stands, as far as the store has answered.
-    pub(crate) fn head(&self) -> Head {
+    #[must_use]
+    pub fn head(&self) -> Head {
         self.inner.lock().head
     }
 
     /// Whether nothing is staged and nothing in flight.
-    pub(crate) fn is_idle(&self) -> bool {
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
         let inner = self.inner.lock();
         inner.queue.is_empty() && !inner.running
     }
 }
 
-impl Filling {
+impl<A> Inner<A> {
+    fn call_if_idle(&mut self) -> Next {
+        if self.running {
+            Next::Nothing
+        } else {
+            self.running = true;
+            Next::Deliver
+        }
+    }
+}
+
+impl<A> Filling<A> {
     fn new(first_seq: Seq) -> Self {
         Self {
             encoder: None,
@@ -170,22 +196,4 @@ impl Filling {
             snapshot: None,
         }
     }
-}
-
-fn call_if_idle(inner: &mut Inner) -> Next {
-    if inner.running {
-        Next::Nothing
-    } else {
-        inner.running = true;
-        Next::CallCommitter
-    }
-}
-
-fn drop_answer(inner: parking_lot::MutexGuard<'_, Inner>, answer: Option<Waiting>) -> Next {
-    // Told outside the lock: an answer may wake somebody.
-    drop(inner);
-    if let Some(answer) = answer {
-        answer.fail(SubmitError::Unavailable("an earlier commit of this event failed".into()));
-    }
-    Next::Nothing
 }
