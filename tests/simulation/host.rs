@@ -400,6 +400,9 @@ impl Host {
         cursor: Position,
         entries: Vec<Arc<OutboxEntry>>,
     ) {
+        if self.ownership.prepares(partition) != Some(epoch) {
+            return;
+        }
         let mut tail = Tail::new(epoch, cursor);
         entries.into_iter().for_each(|entry| tail.push(entry));
         self.tails.insert(partition, tail);

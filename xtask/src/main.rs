@@ -3,10 +3,12 @@
 //! | command | does |
 //! | --- | --- |
 //! | `test` | every test: Rust, loom, the kill test, the shell script on a live server |
-//! | `ci` | format, tidy, licences, clippy, documentation, `test` |
+//! | `test --with servers` | the tests that need real servers |
+//! | `ci` | format, tidy, licences, clippy, documentation, both kinds of `test` |
 //! | `loom` | the loom models of the `actors` crate |
 //! | `mutants` | shows that the kill test fails on each patch of `tests/mutants` |
 //! | `tidy` | rules about files and about who may depend on whom |
+//! | `servers` | real servers on this machine: installed, started, stopped |
 //! | `bench` | the figures of `benches/RESULTS.md` |
 //!
 //! Nothing heavy is linked here: the work is done by starting cargo and binaries.
@@ -20,6 +22,7 @@ mod looms;
 mod mutants;
 mod process;
 mod server;
+mod servers;
 mod steps;
 mod test;
 mod tidy;
@@ -32,9 +35,13 @@ const USAGE: &str = "\
 usage: cargo xtask <command>
 
   test             every test: Rust, loom, the kill test, the shell script
+  test --with servers
+                   the tests that need real servers, on servers of their own
   ci               format, tidy, licences, clippy, documentation, test
   loom             the loom models of the actors crate
   mutants [NAME]   the kill test must fail on each patch of tests/mutants
+  servers up|down|kill|wipe|status|env [redis|cassandra ...]
+                   real servers on 127.0.0.1, installed if need be
   tidy             rules about files and layers
   bench WHAT       engine | hot-event | start | memory | limits | ceiling | all
 ";
@@ -59,11 +66,13 @@ fn main() -> ExitCode {
 fn run(words: &[&str]) -> Result<bool> {
     match words {
         ["test"] => test::run()?,
+        ["test", "--with", "servers"] => test::run_with_servers()?,
         ["ci"] => ci::run()?,
         ["loom"] => looms::run()?,
         ["mutants"] => mutants::run(None)?,
         ["mutants", name] => mutants::run(Some(name))?,
         ["tidy"] => tidy::run()?,
+        ["servers", rest @ ..] => return servers::run(rest),
         ["bench", rest @ ..] => return bench::run(rest),
         _ => return Ok(false),
     }

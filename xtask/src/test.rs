@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::looms::{self, LOOM};
 use crate::process::{Bound, cargo, root, watch};
 use crate::server::Server;
+use crate::servers::{Name, Servers};
 use crate::steps::Steps;
 
 /// The test target that kills servers; it wants the machine for itself.
@@ -51,6 +52,40 @@ pub(crate) fn add_to(steps: &mut Steps) -> Result<()> {
     steps.command("kill test", &mut kill)?;
 
     steps.run("test_eventflow.sh", run_script)
+}
+
+/// The packages whose tests need real servers, with the servers that they need.
+const WITH_SERVERS: &[(&str, Name)] = &[("adapter-redis", Name::Redis)];
+
+/// The tests that need real servers.
+pub(crate) fn run_with_servers() -> Result<()> {
+    let mut steps = Steps::new();
+    let outcome = add_with_servers_to(&mut steps);
+    steps.print_summary("cargo xtask test --with servers");
+    outcome
+}
+
+/// Starts servers apart from all others, runs what needs them, and takes them away again,
+/// whatever came of it.
+pub(crate) fn add_with_servers_to(steps: &mut Steps) -> Result<()> {
+    let servers = Servers::apart("test")?;
+    let mut names: Vec<Name> = WITH_SERVERS.iter().map(|(_, name)| *name).collect();
+    names.dedup();
+    let outcome = steps
+        .run("servers", || servers.up(&names).map(|()| Vec::new()))
+        .and_then(|()| test_with(steps, &servers));
+    let wiped = servers.wipe(&names);
+    outcome.and(wiped)
+}
+
+fn test_with(steps: &mut Steps, servers: &Servers) -> Result<()> {
+    for (package, name) in WITH_SERVERS {
+        let mut test = cargo();
+        test.args(["test", "--locked", "-p", package, "--features", "server-tests"]);
+        test.envs(servers.variables(&[*name]));
+        steps.command(&format!("{package} on a real server"), &mut test)?;
+    }
+    Ok(())
 }
 
 /// The whole flow with curl against a server of its own.

@@ -259,6 +259,16 @@ impl Ownership {
         }
     }
 
+    /// The ownership for which a partition is being prepared. What was read for an earlier
+    /// one comes too late, and must not take the place of what is newer.
+    #[must_use]
+    pub fn prepares(&self, partition: PartitionId) -> Option<Epoch> {
+        match self.partitions.get(usize::from(partition.0))?.mine {
+            Mine::Preparing { epoch, .. } => Some(epoch),
+            _ => None,
+        }
+    }
+
     /// The ownership under which a partition's tail is here and complete.
     #[must_use]
     pub fn has_tail(&self, partition: PartitionId) -> Option<Epoch> {
