@@ -53,6 +53,12 @@ const LAYERS: &[Layer] = &[
         never_reaches: &[HTTP, &["ractor"]],
     },
     Layer {
+        name: "adapter-cassandra",
+        may_use: &["engine", "storage"],
+        tests_may_use: &[],
+        never_reaches: &[HTTP, &["ractor"]],
+    },
+    Layer {
         name: "adapter-redis",
         may_use: &["engine", "storage"],
         tests_may_use: &[],

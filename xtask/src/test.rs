@@ -55,7 +55,8 @@ pub(crate) fn add_to(steps: &mut Steps) -> Result<()> {
 }
 
 /// The packages whose tests need real servers, with the servers that they need.
-const WITH_SERVERS: &[(&str, Name)] = &[("adapter-redis", Name::Redis)];
+const WITH_SERVERS: &[(&str, Name)] =
+    &[("adapter-redis", Name::Redis), ("adapter-cassandra", Name::Cassandra)];
 
 /// The tests that need real servers.
 pub(crate) fn run_with_servers() -> Result<()> {

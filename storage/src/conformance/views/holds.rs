@@ -15,6 +15,9 @@ pub(super) async fn suite(fresh: Fresh<'_>) {
     replays_change_nothing(&fresh()).await;
     a_new_era_beats_every_seq(&fresh()).await;
     a_cancelled_event_releases_its_holds(&fresh()).await;
+}
+
+pub(super) async fn suite_of_forgetting(fresh: Fresh<'_>) {
     holds_that_are_over_are_forgotten_in_steps(&fresh()).await;
 }
 

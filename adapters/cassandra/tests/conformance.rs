@@ -1,0 +1,19 @@
+//! Cassandra does what every adapter of its ports must do.
+
+use storage::conformance;
+
+use crate::support::Made;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn journal() {
+    let made = Made::default();
+    conformance::journal::suite(&|| made.fresh()).await;
+    made.clear().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn views() {
+    let made = Made::default();
+    conformance::views::suite_of_rows(&|| made.fresh()).await;
+    made.clear().await;
+}

@@ -1,0 +1,6 @@
+//! The Cassandra adapter against a real server.
+
+mod conformance;
+mod journal;
+mod support;
+mod views;
