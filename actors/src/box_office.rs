@@ -45,6 +45,20 @@ pub struct BoxOffice {
     shared: Arc<Shared>,
 }
 
+/// Why an attempt brought no receipt.
+enum Unanswered {
+    /// The actor said why, or was never asked.
+    Failed(SubmitError),
+    /// The actor died with the command in its hands.
+    Died,
+}
+
+impl From<SubmitError> for Unanswered {
+    fn from(error: SubmitError) -> Self {
+        Self::Failed(error)
+    }
+}
+
 impl BoxOffice {
     pub(crate) const fn new(shared: Arc<Shared>) -> Self {
         Self { shared }
@@ -58,7 +72,7 @@ impl BoxOffice {
     /// # Errors
     /// [`SubmitError`]; only `Unknown` leaves open whether it happened.
     pub async fn submit(&self, event: EventId, request: Request) -> Result<Receipt, SubmitError> {
-        let mut unknown = false;
+        let (mut unknown, mut died) = (false, false);
         for attempt in 1..=ATTEMPTS {
             if attempt > 1 {
                 // The supervisor hears of a death a moment after the callers do.
@@ -68,14 +82,18 @@ impl BoxOffice {
             let span =
                 tracing::debug_span!("submit", %event, command = request.command.name(), attempt);
             match self.submit_once(event, request.clone()).instrument(span).await {
-                Err(SubmitError::Unknown) => unknown = true,
-                // A quarantined key never got as far as a commit: its actor died deciding it.
-                outcome @ (Ok(_) | Err(SubmitError::Refused(_) | SubmitError::Quarantined)) => {
-                    return outcome;
+                Err(Unanswered::Died) => died = true,
+                Err(Unanswered::Failed(SubmitError::Unknown)) => unknown = true,
+                Err(Unanswered::Failed(refused @ SubmitError::Refused(_))) => return Err(refused),
+                // Its actor died deciding it, twice: that got no further, but an attempt
+                // whose commit nobody knows may have.
+                Err(Unanswered::Failed(SubmitError::Quarantined)) if !unknown => {
+                    return Err(SubmitError::Quarantined);
                 }
                 // Not tried now; but an attempt before may have been, and have landed.
-                Err(_) if unknown => return Err(SubmitError::Unknown),
-                Err(error) => return Err(error),
+                Err(Unanswered::Failed(_)) if unknown || died => return Err(SubmitError::Unknown),
+                Err(Unanswered::Failed(error)) => return Err(error),
+                Ok(receipt) => return Ok(receipt),
             }
             if Instant::now() >= request.deadline {
                 break;
@@ -84,20 +102,20 @@ impl BoxOffice {
         Err(SubmitError::Unknown)
     }
 
-    async fn submit_once(&self, event: EventId, request: Request) -> Result<Receipt, SubmitError> {
+    async fn submit_once(&self, event: EventId, request: Request) -> Result<Receipt, Unanswered> {
         if self.shared.tail.is_full(self.shared.partition_of(event))
             && matches!(
                 request.command,
                 Command::Book { .. } | Command::PlaceHold { .. } | Command::ChangeHold { .. }
             )
         {
-            return Err(SubmitError::ProjectionBehind);
+            return Err(SubmitError::ProjectionBehind.into());
         }
         let deadline = request.deadline;
         let door = self.door(Some(request.principal.user))?;
         let place = self.shared.directory.place(event);
         if place.is_quarantined(request.key.digest) {
-            return Err(SubmitError::Quarantined);
+            return Err(SubmitError::Quarantined.into());
         }
         let (actor, admitted) = self.actor(&place, door, deadline).await?;
         let (to, answer) = oneshot::channel();
@@ -105,8 +123,12 @@ impl BoxOffice {
         let message = Message::Submission(Box::new(Submission { request, waiting }));
         // Refused at once: the actor is dead already and cannot have seen it. The successor
         // is asked by the loop above.
-        actor.cast(message).map_err(|_| SubmitError::Unknown)?;
-        wait(answer, deadline).await
+        actor.cast(message).map_err(|_| Unanswered::Died)?;
+        match timeout_at(deadline, answer).await {
+            Ok(Ok(outcome)) => outcome.map_err(Unanswered::Failed),
+            Ok(Err(_)) => Err(Unanswered::Died),
+            Err(_) => Err(SubmitError::Unknown.into()),
+        }
     }
 
     /// A confirmed or waiting booking by its id; `None` if there is none (a cancelled one

@@ -3,12 +3,20 @@
 use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use engine::{BookingId, BookingStatus, EventId, HoldId, UserId};
-use storage::{BookingRow, HoldRow, PageRequest, PageStart, StorageError};
+use storage::{BookingRow, HoldRow, Holder, PageRequest, PageStart, StorageError};
 
 use crate::shared::Shared;
 use crate::tail::{Overlay, Wanted};
+
+/// Pause between two looks at a tail that is behind.
+const LOOK: Duration = Duration::from_millis(1);
+
+/// Looks at a tail that is behind before the outbox is read: longer than a store's answer
+/// usually takes.
+const LOOKS_BEFORE_OUTBOX: usize = 20;
 
 /// The most rows of one page.
 pub const PAGE_ROWS: usize = 1_000;
@@ -74,9 +82,33 @@ impl FreshViews {
         self.page(overlay, page, |page| self.shared.stores.views.of_event(event, page)).await
     }
 
+    /// Wait until the tails have everything that is committed by now. The sums of an event
+    /// are read from its header and may show a batch whose owner has not been answered yet:
+    /// whoever saw them must not find a list that lacks it. Mostly there is nothing to wait
+    /// for, else an answer of the store; one that was lost is replaced by its outbox.
+    async fn catch_up(&self) -> Result<(), StorageError> {
+        let holders = self.shared.stores.commit.holders().await?;
+        let behind = |holder: &Holder| self.shared.tail.followed(holder.partition) < holder.last;
+        for holder in &holders {
+            let mut looks = 0;
+            while behind(holder) {
+                if looks == LOOKS_BEFORE_OUTBOX {
+                    self.shared.follow_outbox(holder.partition).await?;
+                }
+                if looks > LOOKS_BEFORE_OUTBOX {
+                    return Err(StorageError::NotDone("the tail is behind".into()));
+                }
+                looks += 1;
+                tokio::time::sleep(LOOK).await;
+            }
+        }
+        Ok(())
+    }
+
     /// What the tails of all partitions know. The first reader after many commits decodes
     /// them, so this is done where it may take a while.
     async fn overlay(&self, wanted: Wanted) -> Result<Overlay, StorageError> {
+        self.catch_up().await?;
         let shared = Arc::clone(&self.shared);
         let look = move || {
             let mut all = Overlay::default();

@@ -43,6 +43,8 @@ struct Queue {
     /// Everything up to here is in the views.
     projected: Position,
     entries: VecDeque<Option<Arc<OutboxEntry>>>,
+    /// How many of the first entries have no gap among them.
+    ready: usize,
     /// What no reader has indexed yet, in the order it came.
     unindexed: VecDeque<Arc<OutboxEntry>>,
 }
@@ -54,6 +56,7 @@ impl Tail {
             queue: Mutex::new(Queue {
                 projected,
                 entries: VecDeque::new(),
+                ready: 0,
                 unindexed: VecDeque::new(),
             }),
             index: Mutex::default(),
@@ -84,6 +87,9 @@ impl Tail {
                 return;
             }
             queue.entries[place] = Some(Arc::clone(&entry));
+            while queue.entries.get(queue.ready).is_some_and(Option::is_some) {
+                queue.ready += 1;
+            }
             queue.unindexed.push_back(entry);
             // Under the lock, so that nobody takes it off before it was added.
             tail.size.fetch_add(size, Ordering::AcqRel);
@@ -107,6 +113,7 @@ impl Tail {
                 let Some(entry) = queue.entries.pop_front() else { break };
                 size += entry.as_deref().map_or(0, booking_events);
                 queue.projected.0 += 1;
+                queue.ready = queue.ready.saturating_sub(1);
             }
             let projected = queue.projected;
             while queue.unindexed.front().is_some_and(|entry| entry.position <= projected) {
@@ -125,8 +132,7 @@ impl Tail {
     /// The last position without a gap behind it: what a follower of the outbox has.
     pub(crate) fn followed(&self, partition: PartitionId) -> Position {
         let queue = self.of(partition).queue.lock();
-        let ready = queue.entries.iter().take_while(|entry| entry.is_some()).count();
-        Position(queue.projected.0 + ready as u64)
+        Position(queue.projected.0 + queue.ready as u64)
     }
 
     /// How many booking events are in the tail of a partition.

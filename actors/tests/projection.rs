@@ -54,6 +54,26 @@ async fn whoever_has_an_answer_finds_it_in_the_lists() {
     assert!(all.iter().all(|row| row.status == BookingStatus::Cancelled));
 }
 
+/// What was committed may be seen in the sums of an event before its owner hears of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_saw_the_sums_finds_the_booking_in_the_lists() {
+    let slow = Options { commit_retry_pause: std::time::Duration::from_millis(250), ..quick() };
+    let stage = Stage::with(slow).await;
+    stage.open(5).await;
+    let seq = async || {
+        let header = stage.stores.commit.headers(vec![EVENT]).await.unwrap().pop().flatten();
+        header.map(|header| header.head.seq)
+    };
+    let before = seq().await;
+    stage.store.faults().lose_answers(1);
+    let (booked, listed_as) = tokio::join!(stage.book(1), async {
+        eventually("the commit is there", async || seq().await != before).await;
+        listed(&stage, 1).await
+    });
+    assert_eq!(listed_as, [BookingStatus::Confirmed], "seen in the sums, so in the list");
+    assert_eq!(booked.unwrap().booking.status, BookingStatus::Confirmed);
+}
+
 #[tokio::test]
 async fn pages_join_without_gap_or_double() {
     let stage = Stage::new().await;
