@@ -112,6 +112,7 @@ impl BoxOffice {
             return Err(SubmitError::ProjectionBehind.into());
         }
         let deadline = request.deadline;
+        self.is_open(event)?;
         let door = self.door(Some(request.principal.user))?;
         let place = self.shared.directory.place(event);
         if place.is_quarantined(request.key.digest) {
@@ -310,6 +311,7 @@ impl BoxOffice {
         question: Question,
         deadline: Instant,
     ) -> Result<Option<Answer>, SubmitError> {
+        self.is_open(event)?;
         let door = self.door(None)?;
         let place = self.shared.directory.place(event);
         let (actor, admitted) = self.actor(&place, door, deadline).await?;
@@ -329,6 +331,15 @@ impl BoxOffice {
     fn door(&self, user: Option<UserId>) -> Result<AtTheDoor, SubmitError> {
         self.not_draining()?;
         self.shared.admission.enter(user)
+    }
+
+    /// Whether the event's part of all events is served: an actor that is awake must not go
+    /// on with a history that has gone wrong.
+    fn is_open(&self, event: EventId) -> Result<(), SubmitError> {
+        if self.shared.ownership.is_open(self.shared.partition_of(event)) {
+            return Ok(());
+        }
+        Err(SubmitError::Unavailable("this part of the events is closed for repair".into()))
     }
 
     fn not_draining(&self) -> Result<(), SubmitError> {

@@ -135,7 +135,7 @@ impl Committer {
     }
 
     fn close(&self, partition: PartitionId, why: &str) {
-        self.shared.ownership.close(partition);
+        self.shared.ownership.close(partition, self.epoch);
         tracing::error!(partition = partition.0, event = %self.place.event, why, "partition closed");
     }
 }

@@ -1,4 +1,5 @@
-//! Outbox → views and bus: at least once, in order, each effect once.
+//! Outbox → journal, views and bus: at least once, in order, each effect once. The journal,
+//! where it is apart, comes first: what it has, the outbox need not keep.
 //!
 //! The views are written in bulk and yield to commits; a bounded lag is the price, and
 //! the tail hides it from readers.
@@ -7,7 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use storage::{
-    Message, OutboxEntry, PartitionId, Position, StorageError, ViewChange, project, record,
+    Conflict, Message, OutboxEntry, PartitionId, Position, StorageError, Target, ViewChange,
+    project, record,
 };
 use tokio::sync::watch;
 
@@ -30,6 +32,8 @@ pub(crate) struct Projector {
     /// Up to here the bus has everything, durably; the messages of later positions are there
     /// too, or there are none.
     bus_cursor: Position,
+    /// Up to here the journal has everything; counts only where it is apart.
+    journalled: Position,
 }
 
 /// A batch of outbox entries, projected.
@@ -47,9 +51,14 @@ impl Projector {
         partition: PartitionId,
     ) -> Result<Self, StorageError> {
         let bus_cursor = shared.stores.bus.cursor(partition).await?;
-        let mut projector = Self { shared: Arc::clone(shared), partition, bus_cursor };
+        let journalled = match shared.stores.outbox.cursors() {
+            Some(cursors) => cursors.cursor(partition, Target::Journal).await?,
+            None => Position(0),
+        };
+        let mut projector = Self { shared: Arc::clone(shared), partition, bus_cursor, journalled };
         let last = shared.stores.outbox.last(partition).await?;
-        let views = shared.stores.views.cursor(partition).await?;
+        let views = shared.viewed(partition).await?;
+        shared.tail.begin(partition, views);
         projector.catch_bus_up(views.min(last)).await?;
         let mut at = views;
         let room = shared.options.tail_limit / 2;
@@ -68,8 +77,7 @@ impl Projector {
     }
 
     async fn read(&self, after: Position) -> Result<Vec<OutboxEntry>, StorageError> {
-        let limit = self.shared.options.projector_batch;
-        self.shared.stores.outbox.read(self.partition, after, limit).await
+        self.shared.batches_after(self.partition, after).await
     }
 
     /// The bus may stand behind the views: what lies between is read again from the outbox.
@@ -148,6 +156,7 @@ impl Projector {
         if entries.is_empty() {
             return Ok(false);
         }
+        self.keep_in_journal(&entries).await?;
         let Projected { changes, messages, upto } = self.project(&entries)?;
         let ahead = upto.0.saturating_sub(self.bus_cursor.0);
         if ahead > 0 && (!messages.is_empty() || ahead >= BUS_STRIDE) {
@@ -155,8 +164,43 @@ impl Projector {
             self.bus_cursor = upto;
         }
         self.shared.stores.views.apply(self.partition, self.shared.era, changes, upto).await?;
+        self.advance(Target::Views, upto).await?;
         self.shared.tail.projected(self.partition, upto);
         Ok(true)
+    }
+
+    /// The journal first, and never with a gap: where it finds another batch in the place of
+    /// one, the history has gone wrong, and nothing more of it is served.
+    async fn keep_in_journal(&mut self, entries: &[Arc<OutboxEntry>]) -> Result<(), StorageError> {
+        let Some(journal) = &self.shared.stores.journal_writer else { return Ok(()) };
+        let fresh = entries.iter().filter(|entry| entry.position > self.journalled);
+        let fresh: Vec<_> = fresh.cloned().collect();
+        let Some(upto) = fresh.last().map(|entry| entry.position) else { return Ok(()) };
+        if let Some(conflict) = journal.append(self.partition, self.shared.era, fresh).await? {
+            let ownership = &self.shared.ownership;
+            ownership.close(self.partition, ownership.epoch(self.partition));
+            let Conflict { event, first_seq } = conflict;
+            tracing::error!(%event, seq = first_seq.0, "the journal has another batch: closed");
+            return Err(StorageError::Damaged(format!(
+                "the journal has another batch of {event} at seq {}",
+                first_seq.0
+            )));
+        }
+        self.advance(Target::Journal, upto).await?;
+        self.journalled = upto;
+        Ok(())
+    }
+
+    /// Move a cursor that is kept beside the outbox.
+    async fn advance(&self, target: Target, upto: Position) -> Result<(), StorageError> {
+        let Some(cursors) = self.shared.stores.outbox.cursors() else { return Ok(()) };
+        let ownership = &self.shared.ownership;
+        let epoch = ownership.epoch(self.partition);
+        if cursors.advance(self.partition, epoch, target, upto).await? {
+            return Ok(());
+        }
+        ownership.close(self.partition, epoch);
+        Err(StorageError::NotDone("the ownership is over".into()))
     }
 
     fn project(&self, entries: &[Arc<OutboxEntry>]) -> Result<Projected, StorageError> {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use engine::EventId;
-use storage::{Epoch, Era, PartitionId, StorageError, Stores};
+use storage::{Epoch, Era, OutboxEntry, PartitionId, Position, StorageError, Stores, Target};
 
 use crate::admission::Admission;
 use crate::clock::Clock;
@@ -39,13 +39,48 @@ impl Shared {
         self.stores.commit.partition_of(event)
     }
 
+    /// Batches of a partition after a position, in order: from the outbox, or from the
+    /// journal what the outbox does not have any more.
+    pub(crate) async fn batches_after(
+        &self,
+        partition: PartitionId,
+        after: Position,
+    ) -> Result<Vec<OutboxEntry>, StorageError> {
+        let limit = self.options.projector_batch;
+        let entries = self.stores.outbox.read(partition, after, limit).await?;
+        let begins = entries.first().map(|entry| entry.position);
+        let wanted = Position(after.0 + 1);
+        let trimmed = match begins {
+            Some(begins) => begins > wanted,
+            None => self.stores.outbox.last(partition).await? >= wanted,
+        };
+        if !trimmed {
+            return Ok(entries);
+        }
+        let mut journalled = self.stores.journal.follow(partition, after, limit).await?;
+        if journalled.first().map(|entry| entry.position) != Some(wanted) {
+            let at = wanted.0;
+            let why = format!("batch {at} of partition {} is nowhere", partition.0);
+            return Err(StorageError::Damaged(why));
+        }
+        journalled.retain(|entry| begins.is_none_or(|begins| entry.position < begins));
+        Ok(journalled)
+    }
+
+    /// Up to where the views have a partition.
+    pub(crate) async fn viewed(&self, partition: PartitionId) -> Result<Position, StorageError> {
+        match self.stores.outbox.cursors() {
+            Some(cursors) => cursors.cursor(partition, Target::Views).await,
+            None => self.stores.views.cursor(partition).await,
+        }
+    }
+
     /// Read the outbox from the tail's first gap on: what is missing there is put in.
     pub(crate) async fn follow_outbox(&self, partition: PartitionId) -> Result<(), StorageError> {
         let last = self.stores.outbox.last(partition).await?;
         let mut at = self.tail.followed(partition);
         while at < last {
-            let limit = self.options.projector_batch;
-            let entries = self.stores.outbox.read(partition, at, limit).await?;
+            let entries = self.batches_after(partition, at).await?;
             let Some(end) = entries.last().map(|entry| entry.position) else { break };
             // Whoever finds them in a list must find them for ever.
             self.stores.commit.barrier(partition).await?;
@@ -89,9 +124,12 @@ impl Ownership {
         self.partitions[usize::from(partition.0)].open.load(Ordering::Acquire)
     }
 
-    /// Serve nothing of it any more.
-    pub(crate) fn close(&self, partition: PartitionId) {
-        self.partitions[usize::from(partition.0)].open.store(false, Ordering::Release);
+    /// Serve nothing of it any more under this ownership. Who speaks of an earlier one, which
+    /// is over anyway, changes nothing.
+    pub(crate) fn close(&self, partition: PartitionId, epoch: Epoch) {
+        if self.epoch(partition) == epoch {
+            self.partitions[usize::from(partition.0)].open.store(false, Ordering::Release);
+        }
     }
 
     /// All partitions.

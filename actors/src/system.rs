@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use storage::{Claim, Epoch, PartitionId, StorageError, Stores};
+use storage::{Claim, Epoch, PartitionId, Position, StorageError, Stores};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
@@ -75,13 +75,12 @@ pub async fn start(
 ) -> Result<System, StartError> {
     let partitions: Vec<_> = (0..stores.commit.partitions()).map(PartitionId).collect();
     let mut epochs = Vec::new();
-    let mut projected = Vec::new();
     for &partition in &partitions {
         check_clock(&options, &stores, &*clock, partition).await?;
         epochs.push(claim(&stores, partition, owner).await?);
         stores.commit.barrier(partition).await?;
-        projected.push(stores.views.cursor(partition).await?);
     }
+    let projected = partitions.iter().map(|_| Position(0)).collect();
     let shared = Arc::new(Shared {
         era: stores.commit.era().await?,
         ownership: Ownership::new(epochs),

@@ -66,6 +66,13 @@ impl Tail {
         Self { partitions: projected.into_iter().map(tail).collect(), limit }
     }
 
+    /// The views have everything up to here; before anything is pushed.
+    pub(crate) fn begin(&self, partition: PartitionId, projected: Position) {
+        let mut queue = self.of(partition).queue.lock();
+        assert!(queue.entries.is_empty(), "a tail begins empty");
+        queue.projected = projected;
+    }
+
     fn of(&self, partition: PartitionId) -> &PartitionTail {
         &self.partitions[usize::from(partition.0)]
     }

@@ -4,6 +4,7 @@
 mod support;
 
 mod answers;
+mod apart;
 mod deadlines;
 mod holds;
 mod overload;

@@ -6,6 +6,7 @@
 use crate::Stores;
 
 pub mod accounts;
+pub mod apart;
 pub mod bus;
 pub mod catalog;
 pub mod commit;

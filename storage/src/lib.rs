@@ -48,6 +48,8 @@ pub struct Stores {
     pub outbox: Arc<dyn Outbox>,
     /// The long-term record.
     pub journal: Arc<dyn Journal>,
+    /// The same, if it is apart from the outbox and has to be written.
+    pub journal_writer: Option<Arc<dyn JournalWriter>>,
     /// Booking lists, and holds with their details.
     pub views: Arc<dyn BookingViews>,
     /// Who may log in.

@@ -9,11 +9,13 @@ use futures_util::future::{BoxFuture, ready};
 
 use crate::Stores;
 use crate::error::StorageError;
+use crate::outbox::JournalWriter;
 
 mod accounts;
 mod bus;
 mod catalog;
 mod faults;
+mod journal;
 mod ledger;
 mod sessions;
 mod signal;
@@ -23,6 +25,7 @@ pub use accounts::MemoryAccounts;
 pub use bus::MemoryBus;
 pub use catalog::MemoryCatalog;
 pub use faults::Faults;
+pub use journal::MemoryJournal;
 pub use ledger::MemoryLedger;
 pub use sessions::MemorySessions;
 pub use views::MemoryViews;
@@ -36,14 +39,29 @@ pub struct MemoryStore {
     sessions: Arc<MemorySessions>,
     catalog: Arc<MemoryCatalog>,
     bus: Arc<MemoryBus>,
+    /// Where it is apart from the ledger.
+    journal: Option<Arc<MemoryJournal>>,
 }
 
 impl MemoryStore {
-    /// An empty store with this many partitions, at least one.
+    /// An empty store with this many partitions, at least one. Its ledger is log, outbox and
+    /// journal at once.
     #[must_use]
     pub fn new(partitions: u16) -> Self {
+        Self::with(MemoryLedger::new(partitions), None)
+    }
+
+    /// The same with a journal apart from the outbox, which keeps the cursors and is trimmed
+    /// as far as the journal has it: the shape of Redis and Cassandra.
+    #[must_use]
+    pub fn apart(partitions: u16) -> Self {
+        Self::with(MemoryLedger::trimmed(partitions), Some(Arc::default()))
+    }
+
+    fn with(ledger: MemoryLedger, journal: Option<Arc<MemoryJournal>>) -> Self {
         Self {
-            ledger: Arc::new(MemoryLedger::new(partitions)),
+            ledger: Arc::new(ledger),
+            journal,
             views: Arc::default(),
             accounts: Arc::default(),
             sessions: Arc::default(),
@@ -58,13 +76,23 @@ impl MemoryStore {
         Stores {
             commit: self.ledger.clone(),
             outbox: self.ledger.clone(),
-            journal: self.ledger.clone(),
+            journal: match &self.journal {
+                Some(journal) => journal.clone(),
+                None => self.ledger.clone(),
+            },
+            journal_writer: self.journal.clone().map(|journal| journal as Arc<dyn JournalWriter>),
             views: self.views.clone(),
             accounts: self.accounts.clone(),
             sessions: self.sessions.clone(),
             catalog: self.catalog.clone(),
             bus: self.bus.clone(),
         }
+    }
+
+    /// The journal, where it is apart.
+    #[must_use]
+    pub fn journal(&self) -> Option<Arc<MemoryJournal>> {
+        self.journal.clone()
     }
 
     /// What makes its commits fail.

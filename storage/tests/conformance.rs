@@ -53,3 +53,14 @@ async fn bus() {
     let suite = conformance::bus::suite(&fresh);
     tokio::time::timeout(PATIENCE, suite).await.expect("somebody waits for ever");
 }
+
+#[tokio::test]
+async fn cursors_beside_the_outbox() {
+    conformance::apart::cursors(&|| MemoryStore::apart(3).stores()).await;
+}
+
+#[tokio::test]
+async fn journal_apart() {
+    let fresh = || MemoryStore::apart(3).stores().journal_writer.expect("a journal apart");
+    conformance::apart::journal_writer(&fresh).await;
+}

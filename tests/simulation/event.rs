@@ -152,8 +152,7 @@ impl Host {
             let actions = self.ownership.broken(partition, epoch);
             return self.act(actions);
         }
-        let reread =
-            self.died.contains_key(&event) && self.mutant != Some(Mutant::NoOutboxAfterUnknown);
+        let reread = self.died.contains_key(&event) && self.mutant != Some(Mutant::NobodyFollows);
         match followed {
             Some(after) if reread => {
                 self.ask(Ask::Outbox { partition, after }, Purpose::LoadOutbox(event, id));

@@ -21,8 +21,9 @@ pub(crate) enum Mutant {
     ListWithoutNewest,
     /// A new owner serves before it has read the outbox.
     ServeBeforeTail,
-    /// After an unknown outcome the outbox is not read again.
-    NoOutboxAfterUnknown,
+    /// What landed behind an owner's back is looked for neither after an unknown outcome nor
+    /// when the holders are read.
+    NobodyFollows,
 }
 
 impl Mutant {
@@ -37,7 +38,7 @@ impl Mutant {
         Self::ListWithoutEpochCheck,
         Self::ListWithoutNewest,
         Self::ServeBeforeTail,
-        Self::NoOutboxAfterUnknown,
+        Self::NobodyFollows,
     ];
 
     /// A seed that has noticed it before: tried first, so that the test is quick as long as
@@ -47,7 +48,7 @@ impl Mutant {
             Self::NoBarrier => 135,
             Self::ListWithoutEpochCheck => 460,
             Self::ListWithoutNewest => 1088,
-            Self::NoOutboxAfterUnknown => 510,
+            Self::NobodyFollows => 68,
             _ => 1,
         }
     }

@@ -92,6 +92,9 @@ impl Host {
                 _ => {}
             }
         }
+        if self.mutant == Some(Mutant::NobodyFollows) {
+            gaps.clear();
+        }
         for (partition, epoch, after) in gaps {
             self.ask(Ask::Outbox { partition, after }, Purpose::Follow(partition, epoch));
         }

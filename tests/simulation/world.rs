@@ -181,6 +181,10 @@ impl World {
         // A guard is removed in the weather that it is there for.
         let (weather, strict) = match mutant {
             Some(Mutant::NoBarrier) => (Weather { sync: 600 * MILLI, ..weather }, false),
+            // Batches that nobody hears of again, and late copies of them.
+            Some(Mutant::NobodyFollows) => {
+                (Weather { lost: 350, twice: 500, unheard: 0, ..weather }, strict)
+            }
             Some(Mutant::ListWithoutEpochCheck) => {
                 (Weather { views: 1_500 * MILLI, late: 80, ..weather }, strict)
             }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use engine::{EventId, Inventory, Limits, Seq};
-use storage::{Epoch, Head, Loaded, Position, StorageError, record};
+use storage::{Chain, Epoch, Head, Loaded, Position, StorageError, chain, record};
 
 use crate::directory::Place;
 use crate::error::SubmitError;
@@ -37,7 +37,7 @@ pub(crate) async fn recover(shared: &Shared, place: &Place) -> Result<Recovered,
     let epoch = shared.ownership.epoch(shared.partition_of(place.event));
     let loaded =
         shared.stores.commit.load(place.event).await.map_err(|error| unavailable(&error))?;
-    contains_acknowledged(shared, place, loaded.as_ref()).await?;
+    contains_acknowledged(shared, place, epoch, loaded.as_ref()).await?;
     if place.has_died() {
         follow_outbox(shared, place).await.map_err(|error| unavailable(&error))?;
     }
@@ -51,12 +51,14 @@ pub(crate) async fn recover(shared: &Shared, place: &Place) -> Result<Recovered,
         return Ok(Recovered { inventory, head: Head::default(), epoch, snapshot_seq: Seq(0) });
     };
     let (header, from_snapshot) = (loaded.header, loaded.snapshot.is_some());
+    let tail = After { from: loaded.from, blobs: loaded.tail.clone() };
     let rebuilt = rebuild_apart(shared, event, epoch, loaded).await;
     match rebuilt {
         Err(error) if from_snapshot => {
             // A snapshot only saves time: the history has everything.
             tracing::error!(%event, %error, "a snapshot is of no use; reading the whole history");
-            let tail = whole_history(shared, event).await.map_err(|error| unavailable(&error))?;
+            let tail =
+                whole_history(shared, event, &tail).await.map_err(|error| unavailable(&error))?;
             let whole = Loaded { header, snapshot: None, from: Head::default(), tail };
             rebuild_apart(shared, event, epoch, whole).await
         }
@@ -78,17 +80,36 @@ async fn rebuild_apart(
         .unwrap_or_else(|_| Err(StorageError::Damaged("replay broke a law of the engine".into())))
 }
 
-/// Every batch of an event, from the first.
-async fn whole_history(shared: &Shared, event: EventId) -> Result<Vec<Arc<[u8]>>, StorageError> {
+/// The batches after a snapshot.
+struct After {
+    from: Head,
+    blobs: Vec<Arc<[u8]>>,
+}
+
+/// Every batch of an event, from the first: those before the snapshot out of the journal,
+/// which may not have the newest yet, and the rest as it was loaded.
+async fn whole_history(
+    shared: &Shared,
+    event: EventId,
+    after: &After,
+) -> Result<Vec<Arc<[u8]>>, StorageError> {
     let (mut from, mut last) = (Seq(1), Position(0));
-    let mut blobs = Vec::new();
+    let mut blobs: Vec<Arc<[u8]>> = Vec::new();
     loop {
         let mut batches = shared.stores.journal.history(event, from, HISTORY_PAGE).await?;
         // A page begins with the batch that contains `from`, which may be known already.
         batches.retain(|batch| batch.position > last);
-        let Some(end) = batches.last() else { return Ok(blobs) };
+        let Some(end) = batches.last() else {
+            return Err(StorageError::NotDone("the journal is behind a snapshot".into()));
+        };
         (from, last) = (Seq(end.last_seq.0 + 1), end.position);
-        blobs.extend(batches.into_iter().map(|batch| batch.blob));
+        for batch in batches {
+            blobs.push(batch.blob);
+            if batch.chain == after.from.chain {
+                blobs.extend(after.blobs.iter().cloned());
+                return Ok(blobs);
+            }
+        }
     }
 }
 
@@ -126,11 +147,22 @@ fn rebuild(
     Ok(Recovered { inventory, head, epoch, snapshot_seq: loaded.header.snapshot_seq })
 }
 
+/// The chain after each batch of the tail, the snapshot's first.
+fn heads_of(loaded: &Loaded) -> impl Iterator<Item = Chain> {
+    let mut road = loaded.from.chain;
+    let after = loaded.tail.iter().map(move |blob| {
+        road = chain::next(road, blob);
+        road
+    });
+    std::iter::once(loaded.from.chain).chain(after)
+}
+
 /// What was answered must still be there. A history that is shorter, or another one,
 /// closes the partition: nothing is answered from it.
 async fn contains_acknowledged(
     shared: &Shared,
     place: &Place,
+    epoch: Epoch,
     loaded: Option<&Loaded>,
 ) -> Result<(), SubmitError> {
     let Some(answered) = place.last_acknowledged() else { return Ok(()) };
@@ -139,15 +171,23 @@ async fn contains_acknowledged(
         return Ok(());
     }
     let contained = stored.seq >= answered.seq && {
-        let batches = shared.stores.journal.history(place.event, answered.seq, SAME_SEQ).await;
-        let batches = batches.map_err(|error| SubmitError::Unavailable(error.to_string()))?;
-        batches.iter().any(|batch| batch.chain == answered.chain)
+        // What was loaded proves its own heads; only what lies before it is the journal's,
+        // which may be late.
+        let in_tail = loaded.is_some_and(|loaded| heads_of(loaded).any(|h| h == answered.chain));
+        in_tail
+            || loaded.is_none_or(|loaded| answered.seq <= loaded.from.seq) && {
+                let batches =
+                    shared.stores.journal.history(place.event, answered.seq, SAME_SEQ).await;
+                let batches =
+                    batches.map_err(|error| SubmitError::Unavailable(error.to_string()))?;
+                batches.iter().any(|batch| batch.chain == answered.chain)
+            }
     };
     if contained {
         return Ok(());
     }
     let partition = shared.partition_of(place.event);
-    shared.ownership.close(partition);
+    shared.ownership.close(partition, epoch);
     tracing::error!(
         event = %place.event,
         answered = answered.seq.0,

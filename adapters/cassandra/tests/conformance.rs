@@ -17,3 +17,10 @@ async fn views() {
     conformance::views::suite_of_rows(&|| made.fresh()).await;
     made.clear().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn journal_writer() {
+    let made = Made::default();
+    conformance::apart::journal_writer(&|| made.journal()).await;
+    made.clear().await;
+}

@@ -51,6 +51,13 @@ impl Made {
         })
     }
 
+    /// A journal of its own, from where nothing can be awaited.
+    pub(crate) fn journal(&self) -> Arc<dyn JournalWriter> {
+        tokio::task::block_in_place(|| {
+            tokio::runtime::Handle::current().block_on(async { self.cassandra().await.journal() })
+        })
+    }
+
     /// Take everything away again.
     pub(crate) async fn clear(self) {
         for options in self.0.into_inner().expect("unpoisoned") {

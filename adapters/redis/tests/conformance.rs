@@ -24,3 +24,10 @@ async fn journal() {
     conformance::journal::suite(&|| made.fresh()).await;
     made.clear().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cursors() {
+    let made = Made::default();
+    conformance::apart::cursors(&|| made.fresh()).await;
+    made.clear().await;
+}

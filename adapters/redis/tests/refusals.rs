@@ -2,10 +2,7 @@
 
 use storage::conformance::commit::{apply, books, claim};
 use storage::conformance::sample::Owner;
-use storage::{
-    Claim, CommitOutcome, Epoch, Member, MemberState, PartitionId, Position, SnapshotToKeep,
-    Stores, Target,
-};
+use storage::{Claim, Epoch, Member, MemberState, PartitionId, SnapshotToKeep};
 
 use crate::support::{Made, raw, stores};
 
@@ -195,47 +192,6 @@ async fn a_late_flip_of_an_owner_that_is_gone_does_nothing() {
     assert!(!stores.commit.keep_snapshot(own).await.expect("an answer"), "no progress");
     let loaded = stores.commit.load(event).await.expect("a load").expect("a history");
     assert_eq!(loaded.snapshot.as_deref(), Some(&large[..]), "in chunks, and whole");
-    made.clear().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn cursors_are_fenced_and_the_journals_trims_the_outbox() {
-    let made = Made::default();
-    let stores = stores(&made.redis().await);
-    let mut owner = Owner::new(1);
-    let partition = stores.commit.partition_of(owner.event);
-    let epoch = claim(&stores, owner.event).await;
-    for _ in 0..5 {
-        let batch = owner.batch(epoch, 2);
-        apply(&stores, &mut owner, batch).await;
-    }
-    let places = async |stores: &Stores| {
-        let entries = stores.outbox.read(partition, Position(0), 100).await.expect("a page");
-        entries.iter().map(|entry| entry.position.0).collect::<Vec<_>>()
-    };
-    let cursors = stores.outbox.cursors().expect("cursors");
-    let advance = async |epoch, target, upto| {
-        cursors.advance(partition, epoch, target, Position(upto)).await.expect("an answer")
-    };
-    assert!(advance(epoch, Target::Views, 4).await);
-    assert_eq!(places(&stores).await, [1, 2, 3, 4, 5], "the views trim nothing");
-    assert!(advance(epoch, Target::Journal, 3).await);
-    assert_eq!(places(&stores).await, [4, 5]);
-    assert!(advance(epoch, Target::Journal, 2).await, "not backwards");
-    assert!(!advance(Epoch(epoch.0 + 1), Target::Journal, 5).await, "another epoch");
-    assert!(!advance(Epoch(0), Target::Journal, 5).await);
-    let at = async |target| cursors.cursor(partition, target).await.expect("a cursor").0;
-    assert_eq!(
-        (at(Target::Journal).await, at(Target::Views).await, at(Target::Bus).await),
-        (3, 4, 0)
-    );
-    assert_eq!(stores.outbox.last(partition).await.expect("the last"), Position(5));
-    assert!(advance(epoch, Target::Journal, 5).await);
-    assert_eq!(places(&stores).await, [0; 0]);
-    let batch = owner.batch(epoch, 1);
-    assert_eq!(apply(&stores, &mut owner, batch).await, Position(6), "the count goes on");
-    let outcome = stores.commit.commit(owner.batch(Epoch(9), 1)).await.expect("an outcome");
-    assert_eq!(outcome, CommitOutcome::Fenced);
     made.clear().await;
 }
 

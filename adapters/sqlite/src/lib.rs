@@ -129,6 +129,7 @@ impl Sqlite {
             commit: ledger.clone(),
             outbox: ledger.clone(),
             journal: ledger.clone(),
+            journal_writer: None,
             views: views.clone(),
             accounts,
             sessions,

@@ -14,7 +14,7 @@ use crate::commit::{
     Loaded, PartitionId, Position, SnapshotToKeep, Validity, compare, judge,
 };
 use crate::error::StorageError;
-use crate::outbox::{Journal, Outbox, OutboxEntry};
+use crate::outbox::{Cursors, Journal, Outbox, OutboxEntry, Target};
 
 /// Commits, outbox and journal in memory.
 #[derive(Debug)]
@@ -22,6 +22,8 @@ pub struct MemoryLedger {
     state: Mutex<State>,
     partitions: u16,
     faults: Faults,
+    /// Whether cursors are kept here, and the outbox is trimmed by that of the journal.
+    keeps_cursors: bool,
 }
 
 #[derive(Debug)]
@@ -37,6 +39,7 @@ struct Partition {
     newest_at: Option<Timestamp>,
     /// The batch at position `n` is at index `n - 1`.
     batches: Vec<OutboxEntry>,
+    cursors: BTreeMap<Target, Position>,
 }
 
 #[derive(Debug)]
@@ -62,7 +65,12 @@ impl MemoryLedger {
             partitions: vec![Partition::default(); usize::from(partitions)],
             events: BTreeMap::new(),
         };
-        Self { state: Mutex::new(state), partitions, faults: Faults::default() }
+        let faults = Faults::default();
+        Self { state: Mutex::new(state), partitions, faults, keeps_cursors: false }
+    }
+
+    pub(super) fn trimmed(partitions: u16) -> Self {
+        Self { keeps_cursors: true, ..Self::new(partitions) }
     }
 
     pub(super) fn faults(&self) -> Faults {
@@ -316,10 +324,44 @@ impl Outbox for MemoryLedger {
         after: Position,
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<OutboxEntry>, StorageError>> {
-        let skip = usize::try_from(after.0).unwrap_or(usize::MAX);
         now(self.partition(partition, |partition| {
+            // What the journal has is not here any more. The log of an event is kept apart.
+            let trimmed = partition.cursors.get(&Target::Journal).copied().unwrap_or_default();
+            let skip = usize::try_from(after.max(trimmed).0).unwrap_or(usize::MAX);
             partition.batches.iter().skip(skip).take(limit).cloned().collect()
         }))
+    }
+
+    fn cursors(&self) -> Option<&dyn Cursors> {
+        self.keeps_cursors.then_some(self as &dyn Cursors)
+    }
+}
+
+impl Cursors for MemoryLedger {
+    fn cursor(
+        &self,
+        partition: PartitionId,
+        target: Target,
+    ) -> BoxFuture<'_, Result<Position, StorageError>> {
+        now(self.partition(partition, |p| p.cursors.get(&target).copied().unwrap_or_default()))
+    }
+
+    fn advance(
+        &self,
+        partition: PartitionId,
+        epoch: Epoch,
+        target: Target,
+        upto: Position,
+    ) -> BoxFuture<'_, Result<bool, StorageError>> {
+        let mut state = self.state.lock();
+        let held = state.partitions.get_mut(usize::from(partition.0));
+        let held = held.filter(|held| held.epoch == epoch && epoch != Epoch(0));
+        let current = held.is_some();
+        if let Some(held) = held {
+            let cursor = held.cursors.entry(target).or_default();
+            *cursor = upto.max(*cursor);
+        }
+        now(current)
     }
 }
 
