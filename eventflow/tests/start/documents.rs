@@ -94,6 +94,8 @@ fn sources(folder: &Path, all: &mut Vec<PathBuf>) {
 fn every_log_line_is_listed() {
     let folders = [
         "actors/src",
+        "adapters/cassandra/src",
+        "adapters/redis/src",
         "adapters/sqlite/src",
         "api/src",
         "eventflow/src",
