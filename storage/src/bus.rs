@@ -70,3 +70,12 @@ pub trait MessageBus: Send + Sync {
         number: u64,
     ) -> BoxFuture<'a, Result<(), StorageError>>;
 }
+
+/// All kinds of messages.
+const KINDS: [&str; 3] = ["EventOpened", "EventChanged", "EventCancelled"];
+
+/// The kind of this name, if there is one.
+#[must_use]
+pub fn kind(name: &str) -> Option<&'static str> {
+    KINDS.into_iter().find(|kind| *kind == name)
+}

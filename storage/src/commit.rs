@@ -231,6 +231,9 @@ pub enum Claim {
 pub struct Holder {
     /// Which partition.
     pub partition: PartitionId,
+    /// The era of its history; 0 where the partition is missing from the store, so that
+    /// nobody can own it.
+    pub era: Era,
     /// The number of its ownership; 0 before the first claim.
     pub epoch: Epoch,
     /// Who claimed it last; `None` if it was never claimed, or given up since.
@@ -312,6 +315,20 @@ pub trait CommitStore: Send + Sync {
         partition: PartitionId,
         epoch: Epoch,
     ) -> BoxFuture<'_, Result<bool, StorageError>>;
+
+    /// Close a partition whose history has gone wrong, if this is still its epoch: it is over
+    /// then, and nobody can claim it until it has been repaired. Its holder is told with era
+    /// 0, as if it were missing. A store with one owner for ever has nobody to tell.
+    ///
+    /// `false`, and nothing is closed, if the epoch is another one: somebody else has found
+    /// the partition in order since, or has closed it.
+    fn close(
+        &self,
+        _partition: PartitionId,
+        _epoch: Epoch,
+    ) -> BoxFuture<'_, Result<bool, StorageError>> {
+        Box::pin(std::future::ready(Ok(true)))
+    }
 
     /// Returns when everything that this partition's store has taken so far is durable as
     /// far as its level promises; asked after a claim, before anything is answered. A

@@ -17,6 +17,7 @@ pub mod memory;
 pub mod outbox;
 pub mod project;
 pub mod record;
+pub mod recovery;
 pub mod sessions;
 pub mod views;
 
@@ -32,14 +33,48 @@ pub use commit::{
 };
 pub use error::StorageError;
 pub use members::{Member, MemberState, Members};
-pub use outbox::{Conflict, Cursors, Journal, JournalWriter, Outbox, OutboxEntry, Target};
+pub use outbox::{
+    Conflict, Cursors, Journal, JournalWriter, Outbox, OutboxEntry, Target, WholeJournal,
+};
 pub use sessions::{Ended, Rotated, Rotation, SecretDigest, Session, SessionId, SessionStore};
 pub use views::{
     BookingRow, BookingViews, HoldChange, HoldRow, HoldStatus, HoldStep, PageRequest, PageStart,
     ViewChange,
 };
 
-/// The bundle of ports that a process gets.
+/// The ports that deciding needs, and what follows from it.
+#[derive(Clone)]
+pub struct BookingStores {
+    /// Durable decisions.
+    pub commit: Arc<dyn CommitStore>,
+    /// What was committed, in order.
+    pub outbox: Arc<dyn Outbox>,
+    /// The long-term record.
+    pub journal: Arc<dyn Journal>,
+    /// The same, if it is apart from the outbox and has to be written.
+    pub journal_writer: Option<Arc<dyn JournalWriter>>,
+    /// Booking lists, and holds with their details.
+    pub views: Arc<dyn BookingViews>,
+    /// Facts for others.
+    pub bus: Arc<dyn MessageBus>,
+}
+
+impl Stores {
+    /// Those that deciding needs.
+    #[must_use]
+    pub fn booking(&self) -> BookingStores {
+        BookingStores {
+            commit: Arc::clone(&self.commit),
+            outbox: Arc::clone(&self.outbox),
+            journal: Arc::clone(&self.journal),
+            journal_writer: self.journal_writer.clone(),
+            views: Arc::clone(&self.views),
+            bus: Arc::clone(&self.bus),
+        }
+    }
+}
+
+/// All the ports of a process that has everything.
 #[derive(Clone)]
 pub struct Stores {
     /// Durable decisions.

@@ -17,6 +17,8 @@ mod catalog;
 mod faults;
 mod journal;
 mod ledger;
+mod members;
+mod repair;
 mod sessions;
 mod signal;
 mod views;
@@ -27,6 +29,8 @@ pub use catalog::MemoryCatalog;
 pub use faults::Faults;
 pub use journal::MemoryJournal;
 pub use ledger::MemoryLedger;
+pub use members::MemoryMembers;
+pub use repair::MemoryRepair;
 pub use sessions::MemorySessions;
 pub use views::MemoryViews;
 

@@ -119,10 +119,33 @@ pub trait JournalWriter: Journal {
     /// Keep these batches of one partition, in their order, durably. What is there already
     /// stays as it is. A batch in the place of a different one is not written, nor is
     /// anything after it: that is a history gone wrong, and the partition closes.
+    ///
+    /// A batch with the same first booking event that was written in an earlier era is not
+    /// in the way: a recovery has judged it, and goes on beside it.
     fn append(
         &self,
         partition: PartitionId,
         era: Era,
         entries: Vec<Arc<OutboxEntry>>,
     ) -> BoxFuture<'_, Result<Option<Conflict>, StorageError>>;
+}
+
+/// A journal that a recovery reads whole, and in which eras begin.
+pub trait WholeJournal: JournalWriter {
+    /// Batches of a partition after a place, in the order of their places, whether or not
+    /// there is one in every place, and with both of a conflict. At least `limit` of them if
+    /// there are as many: a page ends between two places. An empty page is the end.
+    fn scan(
+        &self,
+        partition: PartitionId,
+        after: Position,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<OutboxEntry>, StorageError>>;
+
+    /// The newest era that was begun; the first if none was.
+    fn newest_era(&self) -> BoxFuture<'_, Result<Era, StorageError>>;
+
+    /// From now on this era has been begun, durably: no recovery takes it again, whatever
+    /// becomes of this one.
+    fn begin_era(&self, era: Era) -> BoxFuture<'_, Result<(), StorageError>>;
 }

@@ -4,4 +4,5 @@ mod conformance;
 mod faults;
 mod project;
 mod record;
+mod recovery;
 mod samples;

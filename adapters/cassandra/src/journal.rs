@@ -32,7 +32,7 @@ type Answer<'a, T> = BoxFuture<'a, Result<T, StorageError>>;
 type Row = (i64, i64, Vec<u8>, i64, i64, i64, Vec<u8>);
 
 /// A place: position, chain, event, first seq.
-type Place = (i64, Vec<u8>, Vec<u8>, i64);
+pub(crate) type Place = (i64, Vec<u8>, Vec<u8>, i64);
 
 pub(crate) struct Statements {
     put: PreparedStatement,
@@ -92,7 +92,7 @@ impl Statements {
             before: prepare(session, &before).await?,
             at_seq: prepare(
                 session,
-                "SELECT last_seq, chain FROM journal \
+                "SELECT last_seq, chain, era FROM journal \
                  WHERE event = ? AND bucket = ? AND first_seq = ?",
             )
             .await?,
@@ -104,7 +104,7 @@ const fn bucket_of_seq(seq: u64) -> u64 {
     seq / SEQS
 }
 
-const fn bucket_of_position(position: u64) -> u64 {
+pub(crate) const fn bucket_of_position(position: u64) -> u64 {
     position / POSITIONS
 }
 
@@ -157,6 +157,7 @@ impl Store {
     async fn conflict(
         &self,
         partition: PartitionId,
+        era: Era,
         entries: &[Arc<OutboxEntry>],
     ) -> Result<Option<Conflict>, StorageError> {
         let (Some(first), Some(last)) = (entries.first(), entries.last()) else { return Ok(None) };
@@ -170,13 +171,17 @@ impl Store {
                 return Ok(Some(Conflict { event, first_seq: Seq(count(*first_seq)?) }));
             }
         }
-        let looks = (0..entries.len()).map(|n| self.conflict_at(&entries[n]));
+        let looks = (0..entries.len()).map(|n| self.conflict_at(era, &entries[n]));
         let found: Vec<Option<Conflict>> =
             stream::iter(looks).buffered(AT_ONCE).try_collect().await?;
         Ok(found.into_iter().flatten().next())
     }
 
-    async fn conflict_at(&self, entry: &OutboxEntry) -> Result<Option<Conflict>, StorageError> {
+    async fn conflict_at(
+        &self,
+        era: Era,
+        entry: &OutboxEntry,
+    ) -> Result<Option<Conflict>, StorageError> {
         if entry.last_seq < entry.first_seq {
             // Without booking events it may stand beside others.
             return Ok(None);
@@ -185,9 +190,11 @@ impl Store {
         let wanted = (&entry.event.0[..], bucket, int(entry.first_seq.0));
         let answer = self.session.execute_unpaged(&self.journal.at_seq, wanted).await;
         let rows = answer.map_err(unknown)?.into_rows_result().map_err(unknown)?;
-        for row in rows.rows::<(i64, Vec<u8>)>().map_err(unknown)? {
-            let (last_seq, chain) = row.map_err(unknown)?;
-            if last_seq >= int(entry.first_seq.0) && chain != entry.chain.0 {
+        for row in rows.rows::<(i64, Vec<u8>, i32)>().map_err(unknown)? {
+            let (last_seq, chain, of) = row.map_err(unknown)?;
+            // One of an earlier era has been judged by a recovery, which went on beside it.
+            let counts = u32::try_from(of).map_err(|_| damaged("an era"))? >= era.0;
+            if counts && last_seq >= int(entry.first_seq.0) && chain != entry.chain.0 {
                 return Ok(Some(Conflict { event: entry.event, first_seq: entry.first_seq }));
             }
         }
@@ -305,7 +312,7 @@ impl Journal for Store {
 }
 
 impl Store {
-    async fn at_place(&self, place: Place) -> Result<OutboxEntry, StorageError> {
+    pub(crate) async fn at_place(&self, place: Place) -> Result<OutboxEntry, StorageError> {
         let (position, chain, event, first_seq) = place;
         let bucket = small(bucket_of_seq(count(first_seq)?))?;
         let wanted = (&event, bucket, first_seq, position, &chain);
@@ -326,13 +333,13 @@ impl JournalWriter for Store {
         Box::pin(async move {
             // Looked for before, so that nothing is written behind a conflict; and after,
             // because another writer may have come in between: then both are there.
-            if let Some(conflict) = self.conflict(partition, &entries).await? {
+            if let Some(conflict) = self.conflict(partition, era, &entries).await? {
                 return Ok(Some(conflict));
             }
             let writes = (0..entries.len()).map(|n| self.put(partition, era, &entries[n]));
             let written = stream::iter(writes).buffer_unordered(AT_ONCE);
             written.try_collect::<Vec<()>>().await?;
-            self.conflict(partition, &entries).await
+            self.conflict(partition, era, &entries).await
         })
     }
 }

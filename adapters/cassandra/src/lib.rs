@@ -19,12 +19,13 @@ use scylla::client::session::Session;
 use scylla::client::session_builder::SessionBuilder;
 use scylla::statement::Consistency;
 use scylla::statement::prepared::PreparedStatement;
-use storage::{BookingViews, JournalWriter, StorageError};
+use storage::{BookingViews, JournalWriter, StorageError, WholeJournal};
 
 mod error;
 mod journal;
 mod rows;
 mod views;
+mod whole;
 
 use error::{not_done, unknown};
 
@@ -41,8 +42,11 @@ const SCHEMA_LIMIT: Duration = Duration::from_secs(30);
 pub(crate) const AT_ONCE: usize = 64;
 
 /// The schema, in order; every statement may be repeated.
-const SCHEMA: [&str; 2] =
-    [include_str!("../schema/0001_journal.cql"), include_str!("../schema/0002_views.cql")];
+const SCHEMA: [&str; 3] = [
+    include_str!("../schema/0001_journal.cql"),
+    include_str!("../schema/0002_views.cql"),
+    include_str!("../schema/0003_eras.cql"),
+];
 
 /// What is asked of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -83,16 +87,22 @@ impl Options {
         }
     }
 
-    /// Nodes out of `cassandra://host:port,host:port`; none if it is not such an address.
+    /// Nodes and keyspace out of `cassandra://host:port,host:port/keyspace`; none if it is
+    /// not such an address. The keyspace may be left out.
     #[must_use]
     pub fn of_url(url: &str) -> Option<Self> {
-        let nodes: Vec<String> = url
-            .strip_prefix("cassandra://")?
-            .split(',')
-            .filter(|node| !node.is_empty())
-            .map(ToOwned::to_owned)
-            .collect();
-        (!nodes.is_empty()).then(|| Self::new(nodes))
+        let rest = url.strip_prefix("cassandra://")?;
+        let (nodes, keyspace) = rest.split_once('/').unwrap_or((rest, ""));
+        let nodes = nodes.split(',').filter(|node| !node.is_empty());
+        let nodes: Vec<String> = nodes.map(ToOwned::to_owned).collect();
+        if nodes.is_empty() {
+            return None;
+        }
+        let mut options = Self::new(nodes);
+        if !keyspace.is_empty() {
+            keyspace.clone_into(&mut options.keyspace);
+        }
+        Some(options)
     }
 }
 
@@ -170,6 +180,23 @@ impl Cassandra {
     #[must_use]
     pub fn journal(&self) -> Arc<dyn JournalWriter> {
         self.store.clone()
+    }
+
+    /// The journal for a recovery, which reads it whole: what is in it now, and what is
+    /// appended to it through what is returned is not looked for.
+    ///
+    /// # Errors
+    /// Those of the server.
+    pub async fn whole_journal(&self) -> Result<Arc<dyn WholeJournal>, StorageError> {
+        Ok(Arc::new(whole::Whole::look(self.store.clone()).await?))
+    }
+
+    /// Empty the lists, to be made anew from the journal.
+    ///
+    /// # Errors
+    /// Those of the server. Some of the lists may be empty then, and others not.
+    pub async fn clear_views(&self) -> Result<(), StorageError> {
+        self.store.clear_views().await
     }
 
     /// Lists and holds.

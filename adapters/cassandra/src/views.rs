@@ -89,6 +89,10 @@ impl Statements {
     }
 }
 
+/// Every table of the lists.
+const TABLES: [&str; 6] =
+    ["booking", "booking_by_user", "booking_by_event", "event_bucket", "hold", "hold_by_event"];
+
 /// Buckets of events that are known to be written down.
 #[derive(Default)]
 pub(crate) struct KnownBuckets(Mutex<HashSet<(EventId, i32)>>);
@@ -343,6 +347,15 @@ impl BookingViews for Store {
 }
 
 impl Store {
+    pub(crate) async fn clear_views(&self) -> Result<(), StorageError> {
+        for table in TABLES {
+            let truncate = format!("TRUNCATE {table}");
+            self.session.query_unpaged(truncate, ()).await.map_err(unknown)?;
+        }
+        self.buckets.0.lock().clear();
+        Ok(())
+    }
+
     async fn put_rows(&self, era: Era, rows: &[BookingRow]) -> Result<(), StorageError> {
         let writes = (0..rows.len()).map(|n| self.put_row(era, &rows[n]));
         stream::iter(writes).buffer_unordered(AT_ONCE).try_collect::<Vec<()>>().await?;

@@ -24,3 +24,12 @@ async fn journal_writer() {
     conformance::apart::journal_writer(&|| made.journal()).await;
     made.clear().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whole_journal() {
+    let made = Made::default();
+    let cassandra = made.cassandra().await;
+    let look = async || cassandra.whole_journal().await.expect("a look");
+    conformance::apart::whole_journal(look().await, look).await;
+    made.clear().await;
+}

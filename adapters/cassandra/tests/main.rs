@@ -1,5 +1,6 @@
 //! The Cassandra adapter against a real server.
 
 mod conformance;
+mod recovery;
 mod support;
 mod views;

@@ -6,7 +6,8 @@
 -- are refused by Redis before a function with writes begins.
 --
 -- Keys of a partition N carry the hash tag {pN}, so that one function needs one slot:
---   own          hash: epoch, owner, since (ms), era, ob (last position), at (newest time)
+--   own          hash: epoch, owner, since (ms), era, ob (last position), at (newest time);
+--                without an era it is closed, and waits for a recovery
 --   h:<event>    hash: q seq, c chain, b batch, p position, t at, s sums,
 --                z snapshot seq, x snapshot chain, n its chunks, y their name
 --   log:<event>  stream <last seq>-*: c chain, p position, b blob; since the snapshot
@@ -107,14 +108,55 @@ local function commit(keys, args)
     return { 'O', position }
 end
 
+-- Make a partition where there is none. One that is closed is there.
+local function create(keys, args)
+    expect(keys, args, 1, 1)
+    number(args[1], 'era')
+    if redis.call('EXISTS', keys[1]) == 1 then return 0 end
+    redis.call('HSET', keys[1], 'era', args[1], 'epoch', '0')
+    return 1
+end
+
+-- Until it is opened, nobody can claim it or commit to it. What is in it stays. Without an
+-- epoch it is closed whoever has it; else only if it still has that epoch.
+local function close(keys, args)
+    expect(keys, args, 1, 1)
+    local own = keys[1]
+    expect_type(own, 'hash')
+    if redis.call('EXISTS', own) == 0 then return 0 end
+    local epoch = tonumber(redis.call('HGET', own, 'epoch') or '0')
+    if args[1] ~= '' and number(args[1], 'epoch') ~= epoch then return 0 end
+    redis.call('HSET', own, 'epoch', string.format('%.0f', epoch + 1), 'owner', '')
+    redis.call('HDEL', own, 'era')
+    return 1
+end
+
+-- The marker of a partition that was written anew; the last thing that is written.
+local function open(keys, args)
+    expect(keys, args, 1, 4)
+    local own = keys[1]
+    for i, what in ipairs({ 'era', 'epoch', 'position' }) do number(args[i], what) end
+    if args[4] ~= '' and not tonumber(args[4]) then
+        error({ err = 'MALFORMED time' })
+    end
+    expect_type(own, 'hash')
+    local held = redis.call('HMGET', own, 'era', 'epoch')
+    if held[1] or tonumber(held[2] or '0') >= tonumber(args[2]) then return 0 end
+    redis.call('DEL', own)
+    redis.call('HSET', own, 'era', args[1], 'epoch', args[2], 'owner', '', 'since', '0',
+        'ob', args[3])
+    if args[4] ~= '' then redis.call('HSET', own, 'at', args[4]) end
+    return 1
+end
+
 -- Take a partition over if its epoch is still the one that was seen.
 local function claim(keys, args)
     expect(keys, args, 1, 4)
     local own, owner = keys[1], args[1]
     local expected, tenure = number(args[2], 'epoch'), number(args[4], 'tenure')
     expect_type(own, 'hash')
-    local held = redis.call('HMGET', own, 'epoch', 'owner', 'since')
-    if not held[1] then return { 'M', '0' } end
+    local held = redis.call('HMGET', own, 'epoch', 'owner', 'since', 'era')
+    if not held[1] or not held[4] then return { 'M', '0' } end
     if tonumber(held[1]) ~= expected then return { 'L', held[1] } end
     local now = now_ms()
     if (held[2] or '') ~= '' and args[3] ~= '1' and now - tonumber(held[3] or '0') < tenure then
@@ -195,14 +237,17 @@ local function advance(keys, args)
     return 1
 end
 
--- Epoch, owner and last position of each partition.
+-- Era, epoch, owner and last position of each partition; era 0 where it is missing.
 local function holders(keys)
     local all = {}
     for _, own in ipairs(keys) do
-        local held = redis.call('HMGET', own, 'epoch', 'owner', 'ob')
-        all[#all + 1] = held[1] or ''
-        all[#all + 1] = held[2] or ''
-        all[#all + 1] = held[3] or '0'
+        local held = redis.call('HMGET', own, 'era', 'epoch', 'owner', 'ob')
+        -- A hash without an era is no partition, whatever else is in it.
+        local there = held[1] and held[2]
+        all[#all + 1] = there and held[1] or '0'
+        all[#all + 1] = there and held[2] or '0'
+        all[#all + 1] = there and held[3] or ''
+        all[#all + 1] = held[4] or '0'
     end
     return all
 end
@@ -216,6 +261,9 @@ local function head(keys, args)
 end
 
 redis.register_function('ef1_commit', commit)
+redis.register_function('ef1_create', create)
+redis.register_function('ef1_close', close)
+redis.register_function('ef1_open', open)
 redis.register_function('ef1_claim', claim)
 redis.register_function('ef1_release', release)
 redis.register_function('ef1_flip', flip)

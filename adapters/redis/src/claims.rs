@@ -8,6 +8,9 @@ use crate::Store;
 use crate::error::damaged;
 use crate::header::decimal;
 
+/// What `ef1_holders` tells of each partition.
+const HOLDER_FIELDS: usize = 4;
+
 impl Store {
     pub(crate) async fn read_era(&self) -> Result<Era, StorageError> {
         let mut ask = redis::pipe();
@@ -15,21 +18,24 @@ impl Store {
             ask.cmd("HGET").arg(self.keys.own(partition)).arg("era");
         }
         let eras: Vec<Option<u32>> = self.reads.ask_all(&ask).await?;
-        let missing = eras.iter().filter(|era| era.is_none()).count();
         let newest = eras.iter().flatten().max();
         match newest {
-            Some(era) if missing == 0 => Ok(Era(*era)),
+            Some(era) if eras.iter().flatten().any(|other| other != era) => {
+                Err(StorageError::Damaged(
+                    "the partitions of this Redis are of different eras: a recovery was not \
+                     finished; run `eventflow recover` again"
+                        .into(),
+                ))
+            }
+            // Those that are missing, or closed for repair, are served by nobody; that keeps
+            // no other from being served.
+            Some(era) => Ok(Era(*era)),
             None => Err(StorageError::Damaged(
                 "this Redis has no partitions. If it is new, `eventflow migrate` makes them; if \
                  it had bookings, it was emptied: `eventflow recover` brings them back from the \
                  journal"
                     .into(),
             )),
-            Some(_) => Err(StorageError::Damaged(format!(
-                "{missing} of {} partitions are missing from this Redis: `eventflow recover` \
-                 brings them back from the journal",
-                eras.len()
-            ))),
         }
     }
 
@@ -37,8 +43,7 @@ impl Store {
         let mut make = redis::pipe();
         for partition in self.all() {
             let own = self.keys.own(partition);
-            make.cmd("HSETNX").arg(&own).arg("era").arg(era.0).ignore();
-            make.cmd("HSETNX").arg(&own).arg("epoch").arg(0).ignore();
+            make.cmd("FCALL").arg("ef1_create").arg(1).arg(own).arg(era.0).ignore();
         }
         self.reads.send_all(&make).await
     }
@@ -50,21 +55,23 @@ impl Store {
             ask.arg(self.keys.own(partition));
         }
         let flat: Vec<Vec<u8>> = self.reads.ask(&ask).await?;
-        if flat.len() != 3 * usize::from(self.partitions) {
+        if flat.len() != HOLDER_FIELDS * usize::from(self.partitions) {
             return Err(damaged("the holders"));
         }
         let holder = |(partition, held): (PartitionId, &[Vec<u8>])| {
-            let epoch = decimal(&held[0]).ok_or_else(|| missing(partition))?;
-            let owner = String::from_utf8(held[1].clone()).map_err(|_| damaged("an owner"))?;
-            let last = decimal(&held[2]).ok_or_else(|| damaged("a position"))?;
+            let era = decimal(&held[0]).and_then(|era| u32::try_from(era).ok());
+            let epoch = decimal(&held[1]).ok_or_else(|| damaged("an epoch"))?;
+            let owner = String::from_utf8(held[2].clone()).map_err(|_| damaged("an owner"))?;
+            let last = decimal(&held[3]).ok_or_else(|| damaged("a position"))?;
             Ok(Holder {
                 partition,
+                era: Era(era.ok_or_else(|| damaged("an era"))?),
                 epoch: Epoch(epoch),
                 owner: Some(owner).filter(|owner| !owner.is_empty()),
                 last: Position(last),
             })
         };
-        self.all().zip(flat.chunks_exact(3)).map(holder).collect()
+        self.all().zip(flat.chunks_exact(HOLDER_FIELDS)).map(holder).collect()
     }
 
     pub(crate) async fn epoch_of(&self, partition: PartitionId) -> Result<Epoch, StorageError> {
@@ -104,6 +111,17 @@ impl Store {
         call.arg("ef1_release").arg(1).arg(self.keys.own(partition)).arg(epoch.0);
         let released: u8 = self.reads.send(&call).await?;
         Ok(released == 1)
+    }
+
+    pub(crate) async fn close_it(
+        &self,
+        partition: PartitionId,
+        epoch: Epoch,
+    ) -> Result<bool, StorageError> {
+        let mut call = redis::cmd("FCALL");
+        call.arg("ef1_close").arg(1).arg(self.keys.own(partition)).arg(epoch.0);
+        let closed: u8 = self.reads.send(&call).await?;
+        Ok(closed == 1)
     }
 
     /// With `appendfsync always` Redis syncs before the answers of a turn leave, so any

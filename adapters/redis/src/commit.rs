@@ -121,6 +121,10 @@ impl CommitStore for Store {
         Box::pin(self.release_it(partition, epoch))
     }
 
+    fn close(&self, partition: PartitionId, epoch: Epoch) -> Answer<'_, bool> {
+        Box::pin(self.close_it(partition, epoch))
+    }
+
     fn barrier(&self, partition: PartitionId) -> Answer<'_, ()> {
         Box::pin(self.wait_for_sync(partition))
     }
@@ -178,6 +182,9 @@ impl CommitStore for Store {
             let mut events: Vec<EventId> =
                 ids.unwrap_or_default().chunks(16).map(event_of).collect::<Result<_, _>>()?;
             events.sort_unstable();
+            if events.is_empty() {
+                self.must_be_there(std::iter::once(partition)).await?;
+            }
             Ok(events)
         })
     }

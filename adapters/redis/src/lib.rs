@@ -4,6 +4,7 @@
 //! Redis ─ commit()  ─▶ CommitStore   commits on connections of their own (`link`)
 //!       ─ outbox()  ─▶ Outbox, Cursors
 //!       ─ members() ─▶ Members
+//!       ─ repair()  ─▶ Repair        when it came back shorter, or empty
 //! ```
 //!
 //! Everything that has to happen in one stroke is a function of `schema/eventflow.lua`,
@@ -16,6 +17,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use storage::recovery::Repair;
 use storage::{CommitStore, Era, Members, Outbox, PartitionId, StorageError};
 
 mod claims;
@@ -28,12 +30,14 @@ mod link;
 mod load;
 mod members;
 mod outbox;
+mod repair;
 mod snapshots;
 
 pub use durability::Durability;
 
 use keys::Keys;
 use link::Link;
+use repair::Repairs;
 
 /// Connections that carry commits. An event keeps to one of them.
 const COMMIT_LINKS: usize = 4;
@@ -105,6 +109,24 @@ impl Redis {
     /// [`StorageError`] as for [`Redis::connect`].
     pub async fn create(options: &Options) -> Result<(), StorageError> {
         Store::new(options)?.create(Era(1)).await
+    }
+
+    /// The server's clock: what a replica's time begins with, so that all of them agree.
+    ///
+    /// # Errors
+    /// [`StorageError`]: it did not answer.
+    pub async fn time(&self) -> Result<engine::Timestamp, StorageError> {
+        let told: (i64, i64) = self.store.reads.ask(&redis::cmd("TIME")).await?;
+        Ok(engine::Timestamp::from_millis(told.0 * 1_000 + told.1 / 1_000))
+    }
+
+    /// The store for a recovery. It may have been emptied; nothing may serve from it.
+    ///
+    /// # Errors
+    /// [`StorageError`] with a sentence: no server, or one that would lose what it
+    /// acknowledges.
+    pub async fn repair(options: &Options) -> Result<Arc<dyn Repair>, StorageError> {
+        Ok(Arc::new(Repairs::begin(Store::new(options)?).await?))
     }
 
     /// Claims, loads, commits.

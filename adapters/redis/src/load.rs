@@ -1,6 +1,6 @@
 //! Headers, and an event's snapshot with its log.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use engine::EventId;
@@ -34,7 +34,35 @@ impl Store {
         let read = |(event, fields): (&EventId, &HashMap<_, _>)| {
             Ok(header::read(*event, fields)?.map(|stored| stored.header))
         };
-        events.iter().zip(&all).map(read).collect()
+        let headers: Vec<Option<Header>> =
+            events.iter().zip(&all).map(read).collect::<Result<_, StorageError>>()?;
+        let absent = events.iter().zip(&headers).filter(|(_, header)| header.is_none());
+        self.must_be_there(absent.map(|(event, _)| self.partition_of(*event))).await?;
+        Ok(headers)
+    }
+
+    /// That something is not there is believed of partitions only that are there: one that is
+    /// missing, or closed for repair, may have had it.
+    pub(crate) async fn must_be_there(
+        &self,
+        partitions: impl Iterator<Item = PartitionId>,
+    ) -> Result<(), StorageError> {
+        let partitions: BTreeSet<PartitionId> = partitions.collect();
+        if partitions.is_empty() {
+            return Ok(());
+        }
+        let mut ask = redis::pipe();
+        for partition in &partitions {
+            ask.cmd("HEXISTS").arg(self.keys.own(*partition)).arg("era");
+        }
+        let there: Vec<bool> = self.reads.ask_all(&ask).await?;
+        match partitions.iter().zip(there).find(|(_, there)| !there) {
+            None => Ok(()),
+            Some((partition, _)) => Err(StorageError::NotDone(format!(
+                "partition {} is missing or closed: `eventflow recover` brings it back",
+                partition.0
+            ))),
+        }
     }
 
     /// Snapshot and log of one state. A commit or a flip between two reads is seen by the
@@ -42,7 +70,10 @@ impl Store {
     pub(crate) async fn load_event(&self, event: EventId) -> Result<Option<Loaded>, StorageError> {
         let partition = self.partition_of(event);
         for _ in 0..ATTEMPTS {
-            let Some(stored) = self.stored(partition, event).await? else { return Ok(None) };
+            let Some(stored) = self.stored(partition, event).await? else {
+                self.must_be_there(std::iter::once(partition)).await?;
+                return Ok(None);
+            };
             if let Some(loaded) = self.load_once(partition, event, stored).await? {
                 return Ok(Some(loaded));
             }

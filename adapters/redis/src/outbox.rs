@@ -16,7 +16,7 @@ use crate::load::bytes;
 type Answer<'a, T> = BoxFuture<'a, Result<T, StorageError>>;
 
 /// Batches read at a time, whatever is asked for.
-const PAGE: usize = 512;
+pub(crate) const PAGE: usize = 512;
 
 impl Outbox for Store {
     fn last(&self, partition: PartitionId) -> Answer<'_, Position> {

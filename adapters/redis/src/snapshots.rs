@@ -9,13 +9,13 @@ use storage::{CommitStore, PartitionId, SnapshotToKeep, StorageError};
 use crate::Store;
 
 /// Bytes of a chunk.
-const CHUNK: usize = 256 * 1024;
+pub(crate) const CHUNK: usize = 256 * 1024;
 
 /// Chunks that nobody flips to are gone after this, in seconds.
 const EXPIRE: u32 = 600;
 
 /// Chunks read or written at a time.
-const AT_ONCE: usize = 4;
+pub(crate) const AT_ONCE: usize = 4;
 
 impl Store {
     pub(crate) async fn keep(&self, snapshot: SnapshotToKeep) -> Result<bool, StorageError> {
@@ -70,6 +70,6 @@ impl Store {
     }
 }
 
-fn chunk_key(prefix: &[u8], name: &[u8], i: usize) -> Vec<u8> {
+pub(crate) fn chunk_key(prefix: &[u8], name: &[u8], i: usize) -> Vec<u8> {
     [prefix, name, format!(":{i}").as_bytes()].concat()
 }

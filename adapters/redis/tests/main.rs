@@ -2,5 +2,6 @@
 
 mod conformance;
 mod faults;
+mod recovery;
 mod refusals;
 mod support;

@@ -8,8 +8,8 @@ use engine::Seq;
 use super::Fresh;
 use super::commit::{apply, claim};
 use super::sample::Owner;
-use crate::commit::{Batch, Epoch, Era, PartitionId, Position};
-use crate::outbox::{Conflict, JournalWriter, OutboxEntry, Target};
+use crate::commit::{Epoch, Era, PartitionId, Position};
+use crate::outbox::{Conflict, JournalWriter, OutboxEntry, Target, WholeJournal};
 use crate::{Stores, chain, record};
 
 /// Everything that [`crate::Cursors`] asks of an outbox.
@@ -23,6 +23,42 @@ pub async fn journal_writer(fresh: &(dyn Fn() -> Arc<dyn JournalWriter> + Sync))
     what_is_there_already_stays_as_it_is(&*fresh()).await;
     another_batch_in_a_place_is_a_conflict(&*fresh()).await;
     a_long_history_is_read_from_anywhere(&*fresh()).await;
+    an_earlier_era_is_in_nobodys_way(&*fresh()).await;
+}
+
+/// Everything that [`WholeJournal`] asks of an adapter; `look` is one that reads what has
+/// been written so far.
+pub async fn whole_journal<Looking>(journal: Arc<dyn WholeJournal>, look: impl Fn() -> Looking)
+where
+    Looking: Future<Output = Arc<dyn WholeJournal>>,
+{
+    assert_eq!(journal.newest_era().await.expect("an era"), Era(1), "before any recovery");
+    journal.begin_era(Era(4)).await.expect("begun");
+    journal.begin_era(Era(4)).await.expect("which may be repeated");
+    assert_eq!(look().await.newest_era().await.expect("an era"), Era(4));
+    let mut owner = Owner::new(1);
+    let mut entries = batches(&mut owner, &[2, 1, 0, 3, 1, 1]);
+    // Far apart, as a recovery leaves them.
+    let places = [1, 2, 40_000, 40_001, 950_000, 950_007];
+    for (entry, place) in entries.iter_mut().zip(places) {
+        let moved = OutboxEntry { position: Position(place), ..(**entry).clone() };
+        *entry = Arc::new(moved);
+        assert_eq!(append(&*journal, std::slice::from_ref(entry)).await, None);
+    }
+    let journal = look().await;
+    for (after, limit) in [(0, 1), (0, 2), (0, 100), (2, 3), (40_000, 1), (949_999, 9)] {
+        let expected: Vec<u64> = places.iter().copied().filter(|place| *place > after).collect();
+        let mut found = Vec::new();
+        let mut at = Position(after);
+        loop {
+            let page = journal.scan(HERE, at, limit).await.expect("a page");
+            let Some(last) = page.last() else { break };
+            at = last.position;
+            found.extend(page.iter().map(|entry| entry.position.0));
+        }
+        assert_eq!(found, expected, "after {after}, {limit} at a time");
+    }
+    assert_eq!(journal.scan(PartitionId(1), Position(0), 9).await.expect("a page"), []);
 }
 
 const HERE: PartitionId = PartitionId(0);
@@ -82,26 +118,13 @@ async fn the_outbox_goes_as_far_as_the_journal_has_it(stores: &Stores) {
     assert_eq!(loaded.tail.len(), 6, "an event's log does not depend on the outbox");
 }
 
-fn entry(batch: &Batch, position: u64) -> Arc<OutboxEntry> {
-    Arc::new(OutboxEntry {
-        position: Position(position),
-        event: batch.event,
-        first_seq: Seq(batch.base.seq.0 + 1),
-        last_seq: batch.next.seq,
-        epoch: batch.epoch,
-        chain: batch.next.chain,
-        at: batch.at,
-        blob: batch.blob.clone(),
-    })
-}
-
 /// Batches of one event with so many booking events each, from position 1.
 fn batches(owner: &mut Owner, sizes: &[u64]) -> Vec<Arc<OutboxEntry>> {
     let mut entries = Vec::new();
     for (size, position) in sizes.iter().zip(1..) {
         let batch = owner.batch(Epoch(3), *size);
         owner.follow(&batch);
-        entries.push(entry(&batch, position));
+        entries.push(Arc::new(Owner::placed(&batch, position)));
     }
     entries
 }
@@ -144,6 +167,25 @@ async fn another_batch_in_a_place_is_a_conflict(journal: &dyn JournalWriter) {
         assert_eq!(kept.len(), 2, "nothing was written, nor what came behind it");
         assert_eq!(kept[1].chain, entries[1].chain);
     }
+}
+
+async fn an_earlier_era_is_in_nobodys_way(journal: &dyn JournalWriter) {
+    let mut owner = Owner::new(1);
+    let entries = batches(&mut owner, &[2, 1, 1]);
+    assert_eq!(append(journal, &entries).await, None);
+    // A recovery has found that only the first is ours, and the history goes on from there.
+    let mut other = Owner::new(1);
+    let first = other.batch(Epoch(3), 2);
+    other.follow(&first);
+    let next = Arc::new(Owner::placed(&other.batch(Epoch(9), 3), 4));
+    assert!(append(journal, std::slice::from_ref(&next)).await.is_some(), "of the same era");
+    let answer = journal.append(HERE, Era(2), vec![next.clone()]).await.expect("an answer");
+    assert_eq!(answer, None, "of a later one");
+    let all = journal.follow(HERE, Position(0), 9).await.expect("a page");
+    assert_eq!(all.len(), 4, "both are there");
+    let late = OutboxEntry { position: Position(5), ..(*entries[1]).clone() };
+    let answer = journal.append(HERE, Era(1), vec![Arc::new(late)]).await.expect("an answer");
+    assert!(answer.is_some(), "an era that is over writes nothing more in its place");
 }
 
 async fn a_long_history_is_read_from_anywhere(journal: &dyn JournalWriter) {

@@ -114,6 +114,8 @@ async fn a_release_fences_and_leaves_no_owner(stores: &Stores) {
         assert_eq!(holders.len(), usize::from(stores.commit.partitions()), "every partition");
         let holder = holders[usize::from(partition.0)].clone();
         assert_eq!(holder.partition, partition, "in order");
+        let era = stores.commit.era().await.expect("era");
+        assert_eq!(holder.era, era, "the store's own era");
         let last = stores.outbox.last(partition).await.expect("the last position");
         assert_eq!(holder.last, last, "with the place of the newest batch");
         (holder.epoch, holder.owner)

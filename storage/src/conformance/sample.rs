@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use engine::{
     Answered, BookingEvent, CommandId, Counts, Entry, EventId, Fingerprint, Key, KeyOrigin, Phase,
-    Reply, Seats, Seq, Timestamp, UserId,
+    Reply, Seats, Seq, Terms, Timestamp, UserId, Words,
 };
 
-use crate::commit::{Batch, BatchId, Epoch, Head, Summary};
+use crate::commit::{Batch, BatchId, Epoch, Head, Position, Summary};
+use crate::outbox::OutboxEntry;
 use crate::{chain, record};
 
 /// The time at which samples begin.
@@ -109,6 +110,25 @@ impl Owner {
         Self { event: event(n), head: Head::default(), summary, at: START, dice: Dice(n) }
     }
 
+    /// The batch that opens the event. A history that begins with it can be replayed by the
+    /// engine; the others only look like one to a store.
+    pub fn opening(&mut self, epoch: Epoch) -> Batch {
+        let terms = Terms {
+            capacity: self.summary.capacity,
+            opens_at: START,
+            closes_at: at(86_400_000),
+            ends_at: at(2 * 86_400_000),
+            active: true,
+            waitlist: true,
+            max_per_booking: Seats::ONE,
+        };
+        let words = Words::new(b"words");
+        let opened = BookingEvent::EventOpened { organizer: user(0), terms, words };
+        let entry = Entry { at: self.at, answered: None, events: vec![opened] };
+        let blob = record::encode(Seq(self.head.seq.0 + 1), &[entry]);
+        self.with(epoch, blob, 1, self.summary, self.at)
+    }
+
     /// The next batch, with this many bookings; with none it just remembers a key. The
     /// owner stays where it is until [`Owner::follow`].
     pub fn batch(&mut self, epoch: Epoch, bookings_in_it: u64) -> Batch {
@@ -137,6 +157,21 @@ impl Owner {
         };
         let id = BatchId(self.dice.bytes());
         Batch { epoch, event: self.event, id, base: self.head, next, summary, at, blob }
+    }
+
+    /// A batch as an outbox has it at a place.
+    #[must_use]
+    pub fn placed(batch: &Batch, position: u64) -> OutboxEntry {
+        OutboxEntry {
+            position: Position(position),
+            event: batch.event,
+            first_seq: Seq(batch.base.seq.0 + 1),
+            last_seq: batch.next.seq,
+            epoch: batch.epoch,
+            chain: batch.next.chain,
+            at: batch.at,
+            blob: batch.blob.clone(),
+        }
     }
 
     /// A batch was applied: go on from there.

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use super::now;
 use crate::commit::{Era, PartitionId, Position};
 use crate::error::StorageError;
-use crate::outbox::{Conflict, Journal, JournalWriter, OutboxEntry};
+use crate::outbox::{Conflict, Journal, JournalWriter, OutboxEntry, WholeJournal};
 
 /// A journal apart from the outbox, in memory.
 #[derive(Debug, Default)]
@@ -20,7 +20,8 @@ pub struct MemoryJournal {
 
 #[derive(Debug, Default)]
 struct State {
-    batches: BTreeMap<(PartitionId, Position), Arc<OutboxEntry>>,
+    batches: BTreeMap<(PartitionId, Position), (Era, Arc<OutboxEntry>)>,
+    newest_era: Option<Era>,
     down: bool,
 }
 
@@ -48,23 +49,29 @@ impl MemoryJournal {
         wanted: impl Fn(PartitionId, &OutboxEntry) -> bool,
     ) -> BoxFuture<'_, Result<Vec<OutboxEntry>, StorageError>> {
         let state = self.state.lock();
-        let batches = state.batches.iter().filter(|((partition, _), b)| wanted(*partition, b));
-        now(batches.take(limit).map(|(_, batch)| (**batch).clone()).collect())
+        let batches = state.batches.iter().filter(|((p, _), (_, b))| wanted(*p, b));
+        now(batches.take(limit).map(|(_, (_, batch))| (**batch).clone()).collect())
     }
 }
 
 impl State {
     /// What stands in the place of this batch, if it is another one.
-    fn conflict(&self, partition: PartitionId, entry: &OutboxEntry) -> Option<Conflict> {
+    fn conflict(&self, partition: PartitionId, era: Era, entry: &OutboxEntry) -> Option<Conflict> {
         let same_place = self.batches.get(&(partition, entry.position));
         let has_events = |entry: &OutboxEntry| entry.last_seq >= entry.first_seq;
-        let same_seq = self.batches.values().find(|other| {
-            other.event == entry.event
+        let same_seq = self.batches.values().find(|(other_era, other)| {
+            *other_era >= era
+                && other.event == entry.event
                 && other.first_seq == entry.first_seq
+                && other.chain != entry.chain
                 && has_events(entry)
                 && has_events(other)
         });
-        let other = same_place.into_iter().chain(same_seq).find(|o| o.chain != entry.chain)?;
+        let other = same_place
+            .into_iter()
+            .chain(same_seq)
+            .map(|(_, o)| o)
+            .find(|o| o.chain != entry.chain)?;
         Some(Conflict { event: other.event, first_seq: other.first_seq })
     }
 }
@@ -95,7 +102,7 @@ impl JournalWriter for MemoryJournal {
     fn append(
         &self,
         partition: PartitionId,
-        _: Era,
+        era: Era,
         entries: Vec<Arc<OutboxEntry>>,
     ) -> BoxFuture<'_, Result<Option<Conflict>, StorageError>> {
         let mut state = self.state.lock();
@@ -104,11 +111,31 @@ impl JournalWriter for MemoryJournal {
             return Box::pin(std::future::ready(Err(error)));
         }
         for entry in entries {
-            if let Some(conflict) = state.conflict(partition, &entry) {
+            if let Some(conflict) = state.conflict(partition, era, &entry) {
                 return now(Some(conflict));
             }
-            state.batches.entry((partition, entry.position)).or_insert(entry);
+            state.batches.entry((partition, entry.position)).or_insert((era, entry));
         }
         now(None)
+    }
+}
+
+impl WholeJournal for MemoryJournal {
+    fn scan(
+        &self,
+        partition: PartitionId,
+        after: Position,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<OutboxEntry>, StorageError>> {
+        self.follow(partition, after, limit)
+    }
+
+    fn newest_era(&self) -> BoxFuture<'_, Result<Era, StorageError>> {
+        now(self.state.lock().newest_era.unwrap_or(Era(1)))
+    }
+
+    fn begin_era(&self, era: Era) -> BoxFuture<'_, Result<(), StorageError>> {
+        self.state.lock().newest_era = Some(era);
+        now(())
     }
 }

@@ -16,6 +16,9 @@ use crate::commit::{
 use crate::error::StorageError;
 use crate::outbox::{Cursors, Journal, Outbox, OutboxEntry, Target};
 
+/// Nothing here outlives the process, so there is only one history.
+const ERA: Era = Era(1);
+
 /// Commits, outbox and journal in memory.
 #[derive(Debug)]
 pub struct MemoryLedger {
@@ -37,6 +40,8 @@ struct Partition {
     epoch: Epoch,
     owner: Option<String>,
     newest_at: Option<Timestamp>,
+    /// For repair.
+    closed: bool,
     /// The batch at position `n` is at index `n - 1`.
     batches: Vec<OutboxEntry>,
     cursors: BTreeMap<Target, Position>,
@@ -151,7 +156,7 @@ impl CommitStore for MemoryLedger {
     }
 
     fn era(&self) -> BoxFuture<'_, Result<Era, StorageError>> {
-        now(Era(1))
+        now(ERA)
     }
 
     fn epoch(&self, partition: PartitionId) -> BoxFuture<'_, Result<Epoch, StorageError>> {
@@ -167,6 +172,9 @@ impl CommitStore for MemoryLedger {
     ) -> BoxFuture<'a, Result<Claim, StorageError>> {
         let mut state = self.state.lock();
         let claim = match state.partitions.get_mut(usize::from(partition.0)) {
+            Some(partition) if partition.closed => {
+                Err(StorageError::Damaged("the partition is closed".into()))
+            }
             Some(partition) if partition.epoch == expected => {
                 partition.epoch = Epoch(expected.0 + 1);
                 partition.owner = Some(owner.to_owned());
@@ -182,6 +190,7 @@ impl CommitStore for MemoryLedger {
         let state = self.state.lock();
         let holder = |(partition, held): (u16, &Partition)| Holder {
             partition: PartitionId(partition),
+            era: if held.closed { Era(0) } else { ERA },
             epoch: held.epoch,
             owner: held.owner.clone(),
             last: Position(held.batches.len() as u64),
@@ -203,6 +212,23 @@ impl CommitStore for MemoryLedger {
             held.owner = None;
         }
         now(released)
+    }
+
+    fn close(
+        &self,
+        partition: PartitionId,
+        epoch: Epoch,
+    ) -> BoxFuture<'_, Result<bool, StorageError>> {
+        let mut state = self.state.lock();
+        let held = state.partitions.get_mut(usize::from(partition.0));
+        let held = held.filter(|held| !held.closed && held.epoch == epoch);
+        let closes = held.is_some();
+        if let Some(held) = held {
+            held.epoch = Epoch(held.epoch.0 + 1);
+            held.owner = None;
+            held.closed = true;
+        }
+        now(closes)
     }
 
     fn barrier(&self, _: PartitionId) -> BoxFuture<'_, Result<(), StorageError>> {

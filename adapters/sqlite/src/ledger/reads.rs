@@ -39,17 +39,18 @@ pub(crate) fn ownership(connection: &Connection) -> rusqlite::Result<(Epoch, Era
         .query_row([], |row| Ok((Epoch(count(row, 0)?), Era(row.get(1)?))))
 }
 
-const HOLDER: &str = "SELECT epoch, owner, (SELECT coalesce(max(position), 0) FROM ledger) \
+const HOLDER: &str = "SELECT era, epoch, owner, (SELECT coalesce(max(position), 0) FROM ledger) \
      FROM ownership WHERE id = 0";
 
 pub(super) fn holder(connection: &Connection) -> rusqlite::Result<Holder> {
     connection.prepare_cached(HOLDER)?.query_row([], |row| {
-        let owner: String = row.get(1)?;
+        let owner: String = row.get(2)?;
         Ok(Holder {
             partition: super::ONLY,
-            epoch: Epoch(count(row, 0)?),
+            era: Era(row.get(0)?),
+            epoch: Epoch(count(row, 1)?),
             owner: Some(owner).filter(|owner| !owner.is_empty()),
-            last: Position(count(row, 2)?),
+            last: Position(count(row, 3)?),
         })
     })
 }
