@@ -103,6 +103,7 @@ impl BoxOffice {
     }
 
     async fn submit_once(&self, event: EventId, request: Request) -> Result<Receipt, Unanswered> {
+        self.is_open(event)?;
         if self.shared.tail.is_full(self.shared.partition_of(event))
             && matches!(
                 request.command,
@@ -112,7 +113,6 @@ impl BoxOffice {
             return Err(SubmitError::ProjectionBehind.into());
         }
         let deadline = request.deadline;
-        self.is_open(event)?;
         let door = self.door(Some(request.principal.user))?;
         let place = self.shared.directory.place(event);
         if place.is_quarantined(request.key.digest) {
@@ -255,15 +255,23 @@ impl BoxOffice {
     /// awake. `None` if the event was never opened.
     ///
     /// # Errors
-    /// Those of the store.
-    pub async fn watch(&self, event: EventId) -> Result<Option<Watch>, StorageError> {
+    /// [`SubmitError`]: the store's, or that the event is served elsewhere.
+    pub async fn watch(&self, event: EventId) -> Result<Option<Watch>, SubmitError> {
         // Listen first, read afterwards: a commit in between is seen twice, never missed.
         let mut watch = self.shared.watchers.watch(&self.shared, event);
-        let header = self.headers(vec![event]).await?.pop().flatten();
-        Ok(header.filter(|header| header.summary.phase != Phase::Unopened).map(|header| {
-            watch.begin(CommittedState { seq: header.head.seq, summary: header.summary });
-            watch
-        }))
+        // Elsewhere nobody would tell of commits.
+        self.is_open(event)?;
+        let header = self.headers(vec![event]).await;
+        let header = header.map_err(|error| SubmitError::Unavailable(error.to_string()))?;
+        Ok(header
+            .into_iter()
+            .next()
+            .flatten()
+            .filter(|header| header.summary.phase != Phase::Unopened)
+            .map(|header| {
+                watch.begin(CommittedState { seq: header.head.seq, summary: header.summary });
+                watch
+            }))
     }
 
     /// Process time: the value at start plus a monotonic clock.
@@ -336,10 +344,11 @@ impl BoxOffice {
     /// Whether the event's part of all events is served: an actor that is awake must not go
     /// on with a history that has gone wrong.
     fn is_open(&self, event: EventId) -> Result<(), SubmitError> {
-        if self.shared.ownership.is_open(self.shared.partition_of(event)) {
+        let partition = self.shared.partition_of(event);
+        if self.shared.ownership.is_open(partition) {
             return Ok(());
         }
-        Err(SubmitError::Unavailable("this part of the events is closed for repair".into()))
+        Err(self.shared.not_served(partition))
     }
 
     fn not_draining(&self) -> Result<(), SubmitError> {

@@ -17,6 +17,7 @@ use crate::protocol::commit::Ending;
 use crate::protocol::delivery::{After, Committed, Delivery, Step};
 use crate::protocol::staging::Staging;
 use crate::shared::Shared;
+use crate::steward;
 use crate::watchers::CommittedState;
 
 /// One actor's committer.
@@ -99,7 +100,8 @@ impl Committer {
         let mut snapshot = None;
         if let Some(committed) = committed {
             let (event, head, summary) = (self.place.event, committed.head, committed.summary);
-            self.shared.tail.push(self.shared.partition_of(event), committed.entry);
+            let partition = self.shared.partition_of(event);
+            self.shared.tail.push(partition, self.epoch, committed.entry);
             self.shared.watchers.publish(event, || CommittedState { seq: head.seq, summary });
             self.place.acknowledged(head);
             snapshot = committed.snapshot.map(|snapshot| (snapshot, head));
@@ -117,7 +119,10 @@ impl Committer {
     fn end(&self, ending: &Ending, answers: Vec<Waiting>, staged: Vec<Waiting>) {
         let partition = self.shared.partition_of(self.place.event);
         match ending {
-            Ending::Fenced { .. } => self.close(partition, "another owner has taken over"),
+            Ending::Fenced { .. } => {
+                tracing::info!(partition = partition.0, event = %self.place.event, "fenced");
+                steward::fenced(&self.shared, partition, self.epoch);
+            }
             Ending::Behind => {
                 self.close(partition, "the stored history of an event is shorter than answered");
             }
@@ -134,9 +139,9 @@ impl Committer {
         }
     }
 
-    fn close(&self, partition: PartitionId, why: &str) {
-        self.shared.ownership.close(partition, self.epoch);
+    fn close(&self, partition: PartitionId, why: &'static str) {
         tracing::error!(partition = partition.0, event = %self.place.event, why, "partition closed");
+        steward::close(&self.shared, partition, self.epoch, why);
     }
 }
 

@@ -1,5 +1,6 @@
 //! Event → actor. Places of events that sleep and have nothing to remember are forgotten.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -8,7 +9,7 @@ use dashmap::DashMap;
 use engine::{CommandId, EventId};
 use parking_lot::Mutex;
 use ractor::ActorRef;
-use storage::Head;
+use storage::{Head, PartitionId};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -72,6 +73,12 @@ impl Place {
     /// Answers are released upon this head.
     pub(crate) fn acknowledged(&self, head: Head) {
         self.memory.lock().acknowledged = Some(head);
+    }
+
+    /// Somebody else has owned the event meanwhile: that its history goes on from what was
+    /// answered here is for the store to say, which had been told before that owner began.
+    pub(crate) fn forget_answered(&self) {
+        self.memory.lock().acknowledged = None;
     }
 
     /// The last head that answers were released upon: every later load must contain it.
@@ -158,6 +165,33 @@ impl Directory {
                 || !place.slot.is_asleep()
                 || place.suspicious.load(Ordering::Acquire)
         });
+    }
+
+    /// End the actors of some events; what they have not answered is left open.
+    pub(crate) fn end(&self, of: impl Fn(EventId) -> bool) {
+        for place in &self.places {
+            if of(place.event)
+                && let Some(actor) = place.slot.awake()
+            {
+                actor.stop(None);
+            }
+        }
+    }
+
+    /// The partitions in which somebody waits for an answer.
+    pub(crate) fn busy(
+        &self,
+        partition_of: impl Fn(EventId) -> PartitionId,
+    ) -> HashSet<PartitionId> {
+        let busy = self.places.iter().filter(|place| place.slot.is_busy());
+        busy.map(|place| partition_of(place.event)).collect()
+    }
+
+    /// Forget what was answered: the store was repaired, and who lost what was told.
+    pub(crate) fn forget_acknowledged(&self) {
+        for place in &self.places {
+            place.memory.lock().acknowledged = None;
+        }
     }
 
     /// How many places there are.

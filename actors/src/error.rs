@@ -1,6 +1,9 @@
 //! Why a submission did not get a reply.
 
+use std::sync::Arc;
+
 use engine::{Principal, Rejection};
+use storage::{Epoch, PartitionId};
 
 /// What became of a command that was not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -15,6 +18,9 @@ pub enum SubmitError {
     /// The projections are so far behind that nothing new is taken. It was not tried.
     #[error("the projections are too far behind")]
     ProjectionBehind,
+    /// Another replica serves this event. It was not tried.
+    #[error("served by {}", .0.node)]
+    Elsewhere(Elsewhere),
     /// The store, or the actor, cannot do it now. It certainly changed nothing.
     #[error("not available now: {0}")]
     Unavailable(String),
@@ -27,6 +33,19 @@ pub enum SubmitError {
     /// It may or may not have happened: repeat with the same key.
     #[error("outcome unknown")]
     Unknown,
+}
+
+/// Where an event is served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// The share of all events that it belongs to.
+    pub partition: PartitionId,
+    /// The name of its owner.
+    pub node: Arc<str>,
+    /// Where that is reached.
+    pub address: String,
+    /// Under which ownership.
+    pub epoch: Epoch,
 }
 
 /// Which bound was reached.

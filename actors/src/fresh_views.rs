@@ -3,20 +3,17 @@
 use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use engine::{BookingId, BookingStatus, EventId, HoldId, UserId};
-use storage::{BookingRow, HoldRow, Holder, PageRequest, PageStart, StorageError};
+use storage::{BookingRow, HoldRow, PageRequest, PageStart, PartitionId, StorageError};
 
+use crate::peers::{TailAnswer, TailQuestion};
 use crate::shared::Shared;
 use crate::tail::{Overlay, Wanted};
 
-/// Pause between two looks at a tail that is behind.
-const LOOK: Duration = Duration::from_millis(1);
+mod tails;
 
-/// Looks at a tail that is behind before the outbox is read: longer than a store's answer
-/// usually takes.
-const LOOKS_BEFORE_OUTBOX: usize = 20;
+use tails::Tails;
 
 /// The most rows of one page.
 pub const PAGE_ROWS: usize = 1_000;
@@ -25,11 +22,12 @@ pub const PAGE_ROWS: usize = 1_000;
 #[derive(Clone)]
 pub struct FreshViews {
     shared: Arc<Shared>,
+    tails: Tails,
 }
 
 impl FreshViews {
-    pub(crate) const fn new(shared: Arc<Shared>) -> Self {
-        Self { shared }
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { tails: Tails::new(Arc::clone(&shared)), shared }
     }
 
     /// One booking, whatever its status.
@@ -82,44 +80,22 @@ impl FreshViews {
         self.page(overlay, page, |page| self.shared.stores.views.of_event(event, page)).await
     }
 
-    /// Wait until the tails have everything that is committed by now. The sums of an event
-    /// are read from its header and may show a batch whose owner has not been answered yet:
-    /// whoever saw them must not find a list that lacks it. Mostly there is nothing to wait
-    /// for, else an answer of the store; one that was lost is replaced by its outbox.
-    async fn catch_up(&self) -> Result<(), StorageError> {
-        let holders = self.shared.stores.commit.holders().await?;
-        let behind = |holder: &Holder| self.shared.tail.followed(holder.partition) < holder.last;
-        for holder in &holders {
-            let mut looks = 0;
-            while behind(holder) {
-                if looks == LOOKS_BEFORE_OUTBOX {
-                    self.shared.follow_outbox(holder.partition).await?;
-                }
-                if looks > LOOKS_BEFORE_OUTBOX {
-                    return Err(StorageError::NotDone("the tail is behind".into()));
-                }
-                looks += 1;
-                tokio::time::sleep(LOOK).await;
-            }
+    /// What the tails of all partitions that matter know, of this process and of others.
+    async fn overlay(&self, wanted: Wanted) -> Result<Overlay, StorageError> {
+        let count = self.shared.stores.commit.partitions();
+        let share = wanted.share().map(|share| PartitionId(share % count));
+        match &self.shared.cluster {
+            None => self.tails.own(wanted, share).await,
+            Some(cluster) => self.tails.everywhere(cluster, wanted, share).await,
         }
-        Ok(())
     }
 
-    /// What the tails of all partitions know. The first reader after many commits decodes
-    /// them, so this is done where it may take a while.
-    async fn overlay(&self, wanted: Wanted) -> Result<Overlay, StorageError> {
-        self.catch_up().await?;
-        let shared = Arc::clone(&self.shared);
-        let look = move || {
-            let mut all = Overlay::default();
-            for partition in shared.ownership.partitions() {
-                all.join(shared.tail.overlay(partition, wanted)?);
-            }
-            Ok(all)
-        };
-        tokio::task::spawn_blocking(look)
-            .await
-            .unwrap_or_else(|_| Err(StorageError::NotDone("the reader was stopped".into())))
+    /// The answer to another replica's question.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn tails(&self, question: &TailQuestion) -> Result<TailAnswer, StorageError> {
+        self.tails.answer(question).await
     }
 
     /// One page out of both: rows of the views in their newest version, and those that

@@ -1,17 +1,24 @@
 //! What all parts of one actor system share.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use engine::EventId;
-use storage::{Epoch, Era, OutboxEntry, PartitionId, Position, StorageError, Stores, Target};
+use storage::{
+    BookingStores, Epoch, Era, OutboxEntry, PartitionId, Position, StorageError, Target,
+};
+
+use tokio::sync::Semaphore;
 
 use crate::admission::Admission;
 use crate::clock::Clock;
 use crate::committer::BatchIds;
 use crate::directory::Directory;
+use crate::error::SubmitError;
+use crate::look::Look;
 use crate::options::Options;
+use crate::steward::Cluster;
 use crate::supervisor::Supervision;
 use crate::tail::Tail;
 use crate::watchers::Watchers;
@@ -19,22 +26,32 @@ use crate::watchers::Watchers;
 /// One actor system.
 pub(crate) struct Shared {
     pub(crate) options: Options,
-    pub(crate) stores: Stores,
+    pub(crate) stores: BookingStores,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) era: Era,
+    /// The store's era; raised by a repair while replicas run.
+    pub(crate) era: AtomicU32,
     pub(crate) ownership: Ownership,
     pub(crate) admission: Admission,
     pub(crate) directory: Directory,
     pub(crate) supervision: Supervision,
     pub(crate) tail: Tail,
+    pub(crate) look: Look,
+    /// What there is more of in a cluster; `None` in a process that owns everything.
+    pub(crate) cluster: Option<Cluster>,
     pub(crate) commits: CommitGauge,
     pub(crate) batch_ids: BatchIds,
+    /// Turns of projectors: there may be one for each partition.
+    pub(crate) projecting: Semaphore,
     pub(crate) watchers: Watchers,
     /// The system is stopping: nothing new is taken.
     pub(crate) draining: AtomicBool,
 }
 
 impl Shared {
+    pub(crate) fn era(&self) -> Era {
+        Era(self.era.load(Ordering::Acquire))
+    }
+
     pub(crate) fn partition_of(&self, event: EventId) -> PartitionId {
         self.stores.commit.partition_of(event)
     }
@@ -77,19 +94,55 @@ impl Shared {
 
     /// Read the outbox from the tail's first gap on: what is missing there is put in.
     pub(crate) async fn follow_outbox(&self, partition: PartitionId) -> Result<(), StorageError> {
+        let epoch = self.tail.epoch(partition);
+        if epoch == Epoch(0) {
+            return Err(StorageError::NotDone("the partition is not here any more".into()));
+        }
         let last = self.stores.outbox.last(partition).await?;
         let mut at = self.tail.followed(partition);
-        while at < last {
+        while at < last && self.tail.epoch(partition) == epoch {
             let entries = self.batches_after(partition, at).await?;
             let Some(end) = entries.last().map(|entry| entry.position) else { break };
             // Whoever finds them in a list must find them for ever.
             self.stores.commit.barrier(partition).await?;
             for entry in entries {
-                self.tail.push(partition, entry);
+                self.tail.push(partition, epoch, entry);
             }
             at = end;
         }
         Ok(())
+    }
+
+    /// Read the outbox into a tail that has begun, from the views' cursor on. Whatever its
+    /// bound says: what is committed must be found.
+    pub(crate) async fn fill(
+        &self,
+        partition: PartitionId,
+        epoch: Epoch,
+        views: Position,
+    ) -> Result<(), StorageError> {
+        let mut at = views;
+        loop {
+            let entries = self.batches_after(partition, at).await?;
+            let Some(end) = entries.last().map(|entry| entry.position) else { return Ok(()) };
+            for entry in entries {
+                self.tail.push(partition, epoch, entry);
+            }
+            at = end;
+        }
+    }
+
+    /// Why a partition is not served here.
+    pub(crate) fn not_served(&self, partition: PartitionId) -> SubmitError {
+        match &self.cluster {
+            Some(cluster) => cluster.elsewhere(partition),
+            None => SubmitError::Unavailable("this part of the events is closed for repair".into()),
+        }
+    }
+
+    /// How many booking events are committed here and not yet in the views.
+    pub(crate) fn lag(&self) -> usize {
+        self.ownership.partitions().map(|partition| self.tail.len(partition)).sum()
     }
 
     pub(crate) fn is_draining(&self) -> bool {
@@ -104,14 +157,47 @@ pub(crate) struct Ownership {
 
 struct Owned {
     epoch: AtomicU64,
+    /// It is served here.
     open: AtomicBool,
+    /// Its tail is here and complete: also while it is being given away.
+    tail: AtomicBool,
 }
 
 impl Ownership {
-    /// All partitions, with their epochs.
-    pub(crate) fn new(epochs: Vec<Epoch>) -> Self {
-        let owned = |Epoch(n)| Owned { epoch: AtomicU64::new(n), open: AtomicBool::new(true) };
-        Self { partitions: epochs.into_iter().map(owned).collect() }
+    /// So many partitions, none of which is served.
+    pub(crate) fn new(partitions: u16) -> Self {
+        let owned = |_| Owned {
+            epoch: AtomicU64::new(0),
+            open: AtomicBool::new(false),
+            tail: AtomicBool::new(false),
+        };
+        Self { partitions: (0..partitions).map(owned).collect() }
+    }
+
+    /// Serve it under this ownership.
+    pub(crate) fn open(&self, partition: PartitionId, epoch: Epoch) {
+        let owned = &self.partitions[usize::from(partition.0)];
+        owned.epoch.store(epoch.0, Ordering::Release);
+        owned.tail.store(true, Ordering::Release);
+        owned.open.store(true, Ordering::Release);
+    }
+
+    /// Nothing of it is here any more.
+    pub(crate) fn leave(&self, partition: PartitionId) {
+        let owned = &self.partitions[usize::from(partition.0)];
+        owned.open.store(false, Ordering::Release);
+        owned.tail.store(false, Ordering::Release);
+    }
+
+    /// The ownership under which a complete tail is here.
+    pub(crate) fn has_tail(&self, partition: PartitionId) -> Option<Epoch> {
+        let owned = &self.partitions[usize::from(partition.0)];
+        owned.tail.load(Ordering::Acquire).then(|| self.epoch(partition))
+    }
+
+    /// Those that are served.
+    pub(crate) fn served(&self) -> impl Iterator<Item = PartitionId> + '_ {
+        self.partitions().filter(|partition| self.is_open(*partition))
     }
 
     /// The epoch under which we own a partition.

@@ -132,6 +132,11 @@ impl<H: Clone, W: Waiter> Slot<H, W> {
         }
     }
 
+    /// Whether somebody waits for an answer of the actor.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.permits.used() > 0
+    }
+
     /// Whether nobody is here and nobody is on the way.
     pub(crate) fn is_asleep(&self) -> bool {
         matches!(&*self.state.lock(), State::Asleep { .. })

@@ -117,8 +117,9 @@ async fn try_start(
     generation: u64,
 ) -> Result<ActorRef<crate::event_actor::Message>, SubmitError> {
     let unavailable = |why: &str| Err(SubmitError::Unavailable(why.into()));
-    if !shared.ownership.is_open(shared.partition_of(place.event)) {
-        return unavailable("this part of the events is closed for repair");
+    let partition = shared.partition_of(place.event);
+    if !shared.ownership.is_open(partition) {
+        return Err(shared.not_served(partition));
     }
     if shared.directory.awake() >= shared.options.awake_events {
         return unavailable("too many events are in use at a time");
@@ -159,6 +160,14 @@ fn start_successor(
         shared.directory.forget(event);
         return;
     };
+    if !shared.ownership.is_open(shared.partition_of(place.event)) {
+        place.forget_answered();
+        place.slot.failed(next, SubmitError::Unavailable("the event is moving".into()));
+        let event = place.event;
+        drop(place);
+        shared.directory.forget(event);
+        return;
+    }
     if shared.is_draining() {
         place.slot.failed(next, SubmitError::Unavailable("the system is stopping".into()));
         return;

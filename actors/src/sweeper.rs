@@ -8,6 +8,7 @@ use std::time::Duration;
 use engine::{EventId, Timestamp};
 use storage::PartitionId;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::box_office::BoxOffice;
@@ -27,20 +28,24 @@ const HOLD_STEPS: usize = 16;
 const BATCHES_PER_ROUND: usize = 64;
 
 /// Work until told to stop.
-pub(crate) async fn run(
-    shared: Arc<Shared>,
-    partitions: Vec<PartitionId>,
-    mut stop: watch::Receiver<bool>,
-) {
+pub(crate) async fn run(shared: Arc<Shared>, mut stop: watch::Receiver<bool>) {
     let office = BoxOffice::new(Arc::clone(&shared));
-    let mut rounds: Vec<Round> = partitions.iter().map(|_| Round::default()).collect();
+    let mut forgetting: Option<JoinHandle<()>> = None;
+    let mut rounds: Vec<Round> = shared.ownership.partitions().map(|_| Round::default()).collect();
     for sweep in 0u64.. {
         if sweep.is_multiple_of(FORGET_EVERY) {
             shared.directory.forget_sleepers();
-            forget_holds(&shared).await;
+            // Beside the deadlines: the views may be slow, and what is due is not to wait.
+            if forgetting.as_ref().is_none_or(JoinHandle::is_finished) {
+                let shared = Arc::clone(&shared);
+                forgetting = Some(tokio::spawn(async move { forget_holds(&shared).await }));
+            }
         }
         let deadline = Instant::now() + shared.options.deadline_sweep;
-        for (&partition, round) in partitions.iter().zip(&mut rounds) {
+        for (partition, round) in shared.ownership.partitions().zip(&mut rounds) {
+            if !shared.ownership.is_open(partition) {
+                continue;
+            }
             for event in round.next(&shared, partition).await {
                 if let Err(error) = office.wake(event, deadline).await {
                     tracing::debug!(%event, %error, "an event with a deadline was not woken");

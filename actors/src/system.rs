@@ -1,11 +1,12 @@
 //! Starting and stopping an actor system.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
-use storage::{Claim, Epoch, PartitionId, Position, StorageError, Stores};
-use tokio::sync::watch;
+use futures_util::stream::{self, StreamExt};
+use storage::{BookingStores, Claim, Epoch, Era, Member, PartitionId, StorageError};
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
@@ -15,9 +16,11 @@ use crate::clock::Clock;
 use crate::committer::BatchIds;
 use crate::directory::Directory;
 use crate::fresh_views::FreshViews;
+use crate::look::Look;
 use crate::options::Options;
 use crate::projector::Projector;
 use crate::shared::{CommitGauge, Ownership, Shared};
+use crate::steward::{Cluster, Identity, Steward};
 use crate::supervisor::Supervision;
 use crate::sweeper;
 use crate::tail::Tail;
@@ -25,6 +28,16 @@ use crate::watchers::Watchers;
 
 /// How often a claim is tried again when somebody else was faster.
 const CLAIM_ATTEMPTS: usize = 3;
+
+/// Most projectors that write at a time.
+const PROJECTING: usize = 16;
+
+/// Clocks compared at a time when a replica starts.
+const CHECKS_AT_ONCE: usize = 64;
+
+/// How long a row of one's own name is looked at before it is taken for a dead one's:
+/// longer than the longest pause between two of its announcements.
+const NAME_PATIENCE: Duration = Duration::from_millis(1_200);
 
 /// How often a stopping system looks whether all commands are answered.
 const DRAIN_LOOK: Duration = Duration::from_millis(5);
@@ -46,6 +59,9 @@ pub enum StartError {
         /// How far the newest stored time is ahead, in seconds.
         ahead_seconds: i64,
     },
+    /// A living replica has this name.
+    #[error("a replica with the name {0} is running: give this one another name")]
+    NameTaken(String),
     /// The supervisor could not be started.
     #[error("the supervisor could not be started: {0}")]
     Supervisor(String),
@@ -55,8 +71,7 @@ pub enum StartError {
 pub struct System {
     shared: Arc<Shared>,
     stop: watch::Sender<bool>,
-    projectors: Vec<JoinHandle<()>>,
-    sweeper: JoinHandle<()>,
+    tasks: Vec<JoinHandle<()>>,
 }
 
 /// Claim all partitions, bring the projections up, start the supervisor. When this
@@ -68,7 +83,7 @@ pub struct System {
 /// [`StartError`]: nothing is left running.
 pub async fn start(
     options: Options,
-    stores: Stores,
+    stores: BookingStores,
     clock: Arc<dyn Clock>,
     owner: &str,
     incarnation: [u8; 8],
@@ -80,37 +95,104 @@ pub async fn start(
         epochs.push(claim(&stores, partition, owner).await?);
         stores.commit.barrier(partition).await?;
     }
-    let projected = partitions.iter().map(|_| Position(0)).collect();
-    let shared = Arc::new(Shared {
-        era: stores.commit.era().await?,
-        ownership: Ownership::new(epochs),
+    let era = stores.commit.era().await?;
+    let shared = shared(options, stores, clock, era, incarnation, None);
+    let mut prepared = Vec::new();
+    for (&partition, epoch) in partitions.iter().zip(epochs) {
+        prepared.push(Projector::prepare(&shared, partition, epoch).await?);
+        shared.ownership.open(partition, epoch);
+    }
+    Supervision::start(&shared).await.map_err(|error| StartError::Supervisor(error.to_string()))?;
+    let (stop, stopped) = watch::channel(false);
+    let run = |projector: Projector| tokio::spawn(projector.run(stopped.clone()));
+    let mut tasks: Vec<_> = prepared.into_iter().map(run).collect();
+    tasks.push(tokio::spawn(sweeper::run(Arc::clone(&shared), stopped)));
+    Ok(System { shared, stop, tasks })
+}
+
+/// Start as one replica among others: partitions are claimed, served and given away as
+/// members come and go. Returns as soon as requests may land here; those for events that are
+/// served elsewhere are answered with [`SubmitError::Elsewhere`](crate::SubmitError).
+///
+/// # Errors
+/// [`StartError`]: nothing is left running.
+pub async fn join(
+    options: Options,
+    stores: BookingStores,
+    clock: Arc<dyn Clock>,
+    identity: Identity,
+) -> Result<System, StartError> {
+    check_name(&identity).await?;
+    let checks = (0..stores.commit.partitions()).map(|partition| {
+        let (options, stores, clock) = (&options, &stores, &*clock);
+        async move { check_clock(options, stores, clock, PartitionId(partition)).await }
+    });
+    let mut checks = stream::iter(checks).buffer_unordered(CHECKS_AT_ONCE);
+    while let Some(checked) = checks.next().await {
+        checked?;
+    }
+    drop(checks);
+    let era = stores.commit.era().await?;
+    let incarnation = identity.replica.incarnation.to_be_bytes();
+    let cluster = Cluster::new(identity, stores.commit.partitions());
+    let shared = shared(options, stores, clock, era, incarnation, Some(cluster));
+    Supervision::start(&shared).await.map_err(|error| StartError::Supervisor(error.to_string()))?;
+    let (stop, stopped) = watch::channel(false);
+    let steward = Steward::new(Arc::clone(&shared));
+    let tasks = vec![
+        tokio::spawn(steward.run(stopped.clone())),
+        tokio::spawn(sweeper::run(Arc::clone(&shared), stopped)),
+    ];
+    Ok(System { shared, stop, tasks })
+}
+
+fn shared(
+    options: Options,
+    stores: BookingStores,
+    clock: Arc<dyn Clock>,
+    era: Era,
+    incarnation: [u8; 8],
+    cluster: Option<Cluster>,
+) -> Arc<Shared> {
+    let partitions = stores.commit.partitions();
+    Arc::new(Shared {
+        era: AtomicU32::new(era.0),
+        ownership: Ownership::new(partitions),
         admission: Admission::new(options.in_flight, options.in_flight_per_principal),
         directory: Directory::new(options.in_flight_per_event),
         supervision: Supervision::default(),
-        tail: Tail::new(projected, options.tail_limit),
+        tail: Tail::new(partitions, options.tail_limit),
+        look: Look::new(Arc::clone(&stores.commit)),
+        cluster,
         commits: CommitGauge::default(),
         batch_ids: BatchIds::new(incarnation),
+        projecting: Semaphore::new(PROJECTING),
         watchers: Watchers::default(),
         draining: AtomicBool::new(false),
         options,
         stores,
         clock,
-    });
-    let mut prepared = Vec::new();
-    for &partition in &partitions {
-        prepared.push(Projector::prepare(&shared, partition).await?);
+    })
+}
+
+/// A name stands for one process: whoever has it and is alive keeps it.
+async fn check_name(identity: &Identity) -> Result<(), StartError> {
+    let Identity { replica, members, .. } = identity;
+    let row = |rows: Vec<Member>| rows.into_iter().find(|row| row.node == *replica.node);
+    let Some(before) = row(members.all().await?) else { return Ok(()) };
+    tokio::time::sleep(NAME_PATIENCE).await;
+    match row(members.all().await?) {
+        Some(after) if after.incarnation == before.incarnation && after.tick == before.tick => {
+            Ok(())
+        }
+        Some(_) => Err(StartError::NameTaken(replica.node.to_string())),
+        None => Ok(()),
     }
-    Supervision::start(&shared).await.map_err(|error| StartError::Supervisor(error.to_string()))?;
-    let (stop, stopped) = watch::channel(false);
-    let run = |projector: Projector| tokio::spawn(projector.run(stopped.clone()));
-    let projectors = prepared.into_iter().map(run).collect();
-    let sweeper = tokio::spawn(sweeper::run(Arc::clone(&shared), partitions, stopped.clone()));
-    Ok(System { shared, stop, projectors, sweeper })
 }
 
 async fn check_clock(
     options: &Options,
-    stores: &Stores,
+    stores: &BookingStores,
     clock: &dyn Clock,
     partition: PartitionId,
 ) -> Result<(), StartError> {
@@ -122,7 +204,11 @@ async fn check_clock(
     Ok(())
 }
 
-async fn claim(stores: &Stores, partition: PartitionId, owner: &str) -> Result<Epoch, StartError> {
+async fn claim(
+    stores: &BookingStores,
+    partition: PartitionId,
+    owner: &str,
+) -> Result<Epoch, StartError> {
     let mut expected = stores.commit.epoch(partition).await?;
     for _ in 0..CLAIM_ATTEMPTS {
         match stores.commit.claim(partition, owner, expected, true).await? {
@@ -150,8 +236,22 @@ impl System {
     /// How many booking events are committed and not yet in the views.
     #[must_use]
     pub fn projection_lag(&self) -> usize {
-        let tail = &self.shared.tail;
-        self.shared.ownership.partitions().map(|partition| tail.len(partition)).sum()
+        self.shared.lag()
+    }
+
+    /// What other replicas ask of this one; `None` in a process that owns everything.
+    #[must_use]
+    pub fn steward(&self) -> Option<Steward> {
+        self.shared.cluster.as_ref().map(|_| Steward::new(Arc::clone(&self.shared)))
+    }
+
+    /// Give everything away to other replicas, as far as that is possible by `deadline`; what
+    /// comes meanwhile is answered or passed on. In a process that owns everything there is
+    /// nobody to give it to.
+    pub async fn hand_over(&self, deadline: Instant) {
+        if let Some(steward) = self.steward() {
+            steward.hand_over(deadline).await;
+        }
     }
 
     /// How many events are remembered, awake or not.
@@ -188,12 +288,16 @@ impl System {
         }
         let _ = timeout_at(deadline, self.shared.commits.idle()).await;
         let _ = self.stop.send(true);
-        for projector in self.projectors {
-            if timeout_at(deadline, projector).await.is_err() {
+        for task in self.tasks {
+            if timeout_at(deadline, task).await.is_err() {
                 tracing::warn!("the projector did not finish; it goes on at the next start");
             }
         }
-        let _ = timeout_at(deadline, self.sweeper).await;
+        if let Some(cluster) = &self.shared.cluster {
+            let steward = Steward::new(Arc::clone(&self.shared));
+            let _ = timeout_at(deadline, steward.leave()).await;
+            cluster.end();
+        }
         for actor in self.shared.directory.awake_actors() {
             actor.stop(None);
         }

@@ -8,13 +8,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
-use storage::{OutboxEntry, PartitionId, Position, StorageError};
+use storage::{Epoch, OutboxEntry, PartitionId, Position, StorageError};
 use tokio::sync::Notify;
 
 mod index;
 
 use index::Index;
-pub(crate) use index::{Overlay, Wanted};
+pub(crate) use index::Overlay;
+pub use index::{TailRows, Wanted};
 
 /// Above this share of its bound (in percent) the tail makes the projector go on without
 /// yielding to commits.
@@ -31,7 +32,8 @@ pub(crate) struct Tail {
 
 struct PartitionTail {
     queue: Mutex<Queue>,
-    index: Mutex<Index>,
+    /// What readers have indexed, of which ownership's tail.
+    index: Mutex<(Epoch, Index)>,
     /// Booking events in the queue.
     size: AtomicUsize,
     pushed: Notify,
@@ -40,6 +42,9 @@ struct PartitionTail {
 /// Batches in the order of the outbox. A commit that is acknowledged to its actor a
 /// moment after its successor leaves a gap for that moment.
 struct Queue {
+    /// The ownership under which this tail is kept; none before the first, and once it is
+    /// over.
+    epoch: Epoch,
     /// Everything up to here is in the views.
     projected: Position,
     entries: VecDeque<Option<Arc<OutboxEntry>>>,
@@ -49,42 +54,62 @@ struct Queue {
     unindexed: VecDeque<Arc<OutboxEntry>>,
 }
 
+impl Queue {
+    fn new(epoch: Epoch, projected: Position) -> Self {
+        let (entries, unindexed) = (VecDeque::new(), VecDeque::new());
+        Self { epoch, projected, entries, ready: 0, unindexed }
+    }
+}
+
 impl Tail {
-    /// Tails whose views stand at these positions; at most `limit` booking events each.
-    pub(crate) fn new(projected: Vec<Position>, limit: usize) -> Self {
-        let tail = |projected| PartitionTail {
-            queue: Mutex::new(Queue {
-                projected,
-                entries: VecDeque::new(),
-                ready: 0,
-                unindexed: VecDeque::new(),
-            }),
+    /// Empty tails of so many partitions; at most `limit` booking events each.
+    pub(crate) fn new(partitions: u16, limit: usize) -> Self {
+        let tail = |_| PartitionTail {
+            queue: Mutex::new(Queue::new(Epoch(0), Position(0))),
             index: Mutex::default(),
             size: AtomicUsize::new(0),
             pushed: Notify::new(),
         };
-        Self { partitions: projected.into_iter().map(tail).collect(), limit }
+        Self { partitions: (0..partitions).map(tail).collect(), limit }
     }
 
-    /// The views have everything up to here; before anything is pushed.
-    pub(crate) fn begin(&self, partition: PartitionId, projected: Position) {
-        let mut queue = self.of(partition).queue.lock();
-        assert!(queue.entries.is_empty(), "a tail begins empty");
-        queue.projected = projected;
+    /// A tail begins under this ownership: the views have everything up to here. What an
+    /// earlier ownership left is gone.
+    pub(crate) fn begin(&self, partition: PartitionId, epoch: Epoch, projected: Position) {
+        let tail = self.of(partition);
+        let mut queue = tail.queue.lock();
+        *queue = Queue::new(epoch, projected);
+        tail.size.store(0, Ordering::Release);
+        drop(queue);
+        // A reader who is at it may take long, and is not waited for: the next one sees that
+        // the index is of another ownership.
+        if let Some(mut index) = tail.index.try_lock() {
+            *index = (epoch, Index::default());
+        }
+    }
+
+    /// The ownership is over: nothing of it is kept.
+    pub(crate) fn end(&self, partition: PartitionId) {
+        self.begin(partition, Epoch(0), Position(0));
     }
 
     fn of(&self, partition: PartitionId) -> &PartitionTail {
         &self.partitions[usize::from(partition.0)]
     }
 
-    /// A batch was committed. One that is known already changes nothing. Never fails: what
-    /// is committed must be found, whatever the bound says.
-    pub(crate) fn push(&self, partition: PartitionId, entry: OutboxEntry) {
+    /// A batch was committed, as somebody heard under this ownership. One that is known
+    /// already changes nothing, nor does one heard of under an ownership that is over: the
+    /// next one reads the outbox. Never fails: what is committed must be found, whatever the
+    /// bound says.
+    pub(crate) fn push(&self, partition: PartitionId, epoch: Epoch, entry: OutboxEntry) {
         let tail = self.of(partition);
         let size = booking_events(&entry);
         let entry = Arc::new(entry);
         {
             let mut queue = tail.queue.lock();
+            if queue.epoch != epoch || epoch == Epoch(0) {
+                return;
+            }
             let Some(place) = entry.position.0.checked_sub(queue.projected.0 + 1) else { return };
             let place = usize::try_from(place).expect("the tail fits into memory");
             while queue.entries.len() <= place {
@@ -111,11 +136,14 @@ impl Tail {
     }
 
     /// Everything up to `upto` is in the views now.
-    pub(crate) fn projected(&self, partition: PartitionId, upto: Position) {
+    pub(crate) fn projected(&self, partition: PartitionId, epoch: Epoch, upto: Position) {
         let tail = self.of(partition);
         let mut size = 0;
         {
             let mut queue = tail.queue.lock();
+            if queue.epoch != epoch {
+                return;
+            }
             while queue.projected < upto {
                 let Some(entry) = queue.entries.pop_front() else { break };
                 size += entry.as_deref().map_or(0, booking_events);
@@ -126,9 +154,22 @@ impl Tail {
             while queue.unindexed.front().is_some_and(|entry| entry.position <= projected) {
                 queue.unindexed.pop_front();
             }
+            tail.size.fetch_sub(size, Ordering::AcqRel);
         }
-        tail.size.fetch_sub(size, Ordering::AcqRel);
-        tail.index.lock().forget(upto);
+        let mut index = tail.index.lock();
+        if index.0 == epoch {
+            index.1.forget(upto);
+        }
+    }
+
+    /// The ownership under which a tail is kept.
+    pub(crate) fn epoch(&self, partition: PartitionId) -> Epoch {
+        self.of(partition).queue.lock().epoch
+    }
+
+    /// What is committed and not yet in the views, for whoever repairs a store.
+    pub(crate) fn entries(&self, partition: PartitionId) -> Vec<Arc<OutboxEntry>> {
+        self.of(partition).queue.lock().entries.iter().flatten().cloned().collect()
     }
 
     /// Wait until something was pushed since the last wait.
@@ -140,6 +181,11 @@ impl Tail {
     pub(crate) fn followed(&self, partition: PartitionId) -> Position {
         let queue = self.of(partition).queue.lock();
         Position(queue.projected.0 + queue.ready as u64)
+    }
+
+    /// Up to where the views have a partition.
+    pub(crate) fn viewed(&self, partition: PartitionId) -> Position {
+        self.of(partition).queue.lock().projected
     }
 
     /// How many booking events are in the tail of a partition.
@@ -166,19 +212,27 @@ impl Tail {
     ) -> Result<Overlay, StorageError> {
         let tail = self.of(partition);
         let mut index = tail.index.lock();
-        let mut fresh = std::mem::take(&mut tail.queue.lock().unindexed);
+        let (epoch, mut fresh) = {
+            let mut queue = tail.queue.lock();
+            (queue.epoch, std::mem::take(&mut queue.unindexed))
+        };
+        if index.0 != epoch {
+            *index = (epoch, Index::default());
+        }
         // Decoded under the readers' lock only: commits go on meanwhile.
         while let Some(entry) = fresh.front() {
-            if let Err(error) = index.add(entry) {
+            if let Err(error) = index.1.add(entry) {
                 // Back with it: the next reader must not get a list that is silently short.
                 let mut queue = tail.queue.lock();
-                fresh.append(&mut queue.unindexed);
-                queue.unindexed = fresh;
+                if queue.epoch == epoch {
+                    fresh.append(&mut queue.unindexed);
+                    queue.unindexed = fresh;
+                }
                 return Err(error);
             }
             fresh.pop_front();
         }
-        Ok(index.overlay(wanted))
+        Ok(index.1.overlay(wanted))
     }
 }
 

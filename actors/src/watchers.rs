@@ -71,6 +71,14 @@ impl Watchers {
         self.ended.send_replace(true);
     }
 
+    /// The watches of some events end: their commits are made elsewhere from now on.
+    pub(crate) fn end_of(&self, of: impl Fn(EventId) -> bool) {
+        if self.count.load(Ordering::Acquire) > 0 {
+            // Without its sender a watch sees the end.
+            self.events.retain(|event, _| !of(*event));
+        }
+    }
+
     fn left(&self, event: EventId) {
         self.count.fetch_sub(1, Ordering::AcqRel);
         self.events.remove_if(&event, |_, sender| sender.receiver_count() == 0);

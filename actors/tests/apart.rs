@@ -1,16 +1,20 @@
 //! A journal apart from the outbox, and cursors beside it: what Redis and Cassandra have.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use actors::{Options, SubmitError};
-use engine::{BookingStatus, EventId};
+use engine::{BookingStatus, Command, EventId};
+use futures_util::future::BoxFuture;
 use storage::conformance::sample::Owner;
 use storage::memory::{MemoryBus, MemoryStore};
-use storage::{Epoch, Era, JournalWriter, OutboxEntry, PartitionId, Position, Stores, Target};
-use tokio::time::{Duration, Instant};
+use storage::{
+    Delivery, Epoch, Era, JournalWriter, Message, MessageBus, OutboxEntry, PartitionId, Position,
+    StorageError, Stores, Target,
+};
 
 use crate::projection::page;
-use crate::support::{EVENT, START, Stage, eventually, quick};
+use crate::support::{EVENT, START, Stage, eventually, quick, user};
 
 const HERE: PartitionId = PartitionId(0);
 
@@ -81,22 +85,79 @@ async fn while_the_journal_is_down_bookings_go_on_and_lists_are_right() {
     assert_eq!(journal.len() as u64, last(&restarted.stores).await);
 }
 
-/// A bus that was away for so long that the outbox has gone on without it.
+/// A bus that can be taken away.
+#[derive(Default)]
+struct FarBus {
+    bus: MemoryBus,
+    down: AtomicBool,
+}
+
+impl FarBus {
+    fn answer<'a, T>(&'a self, answer: Answer<'a, T>) -> Answer<'a, T> {
+        if self.down.load(Ordering::SeqCst) {
+            let away = StorageError::Unknown("the bus is away".into());
+            return Box::pin(async move { Err(away) });
+        }
+        answer
+    }
+
+    async fn kinds(&self) -> Vec<String> {
+        let messages = self.bus.next("test", 100).await.unwrap();
+        messages.into_iter().map(|message| message.kind).collect()
+    }
+}
+
+type Answer<'a, T> = BoxFuture<'a, Result<T, StorageError>>;
+
+impl MessageBus for FarBus {
+    fn cursor(&self, partition: PartitionId) -> Answer<'_, Position> {
+        self.answer(self.bus.cursor(partition))
+    }
+
+    fn publish(
+        &self,
+        partition: PartitionId,
+        messages: Vec<Message>,
+        upto: Position,
+    ) -> Answer<'_, ()> {
+        self.answer(self.bus.publish(partition, messages, upto))
+    }
+
+    fn next<'a>(&'a self, subscriber: &'a str, limit: usize) -> Answer<'a, Vec<Delivery>> {
+        self.answer(self.bus.next(subscriber, limit))
+    }
+
+    fn acknowledge<'a>(&'a self, subscriber: &'a str, number: u64) -> Answer<'a, ()> {
+        self.answer(self.bus.acknowledge(subscriber, number))
+    }
+}
+
+/// A bus that is away for so long that the outbox has gone on without it, and over a restart.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_bus_that_is_far_behind_is_fed_from_the_journal() {
-    let stage = stage(quick()).await;
+async fn a_bus_that_was_away_is_fed_from_the_journal_and_holds_up_nobody() {
+    let store = MemoryStore::apart(1);
+    let bus = Arc::new(FarBus::default());
+    let stores = Stores { bus: bus.clone(), ..store.stores() };
+    let stage = Stage::on_stores(store, stores, START, quick()).await;
+    bus.down.store(true, Ordering::SeqCst);
     stage.open(5).await;
     stage.book(1).await.unwrap();
     caught_up(&stage).await;
-    stage.system.stop(Instant::now() + Duration::from_secs(5)).await;
-    assert_eq!(in_outbox(&stage.stores).await, 0);
-    let empty = Arc::new(MemoryBus::default());
-    let stores = Stores { bus: empty, ..stage.stores.clone() };
-    let again = Stage::on_stores(stage.store, stores.clone(), START, quick()).await;
-    again.book(2).await.unwrap();
-    eventually("the bus has caught up", async || stores.bus.cursor(HERE).await.unwrap().0 >= 1)
-        .await;
-    assert_eq!(confirmed(&again).await, 2);
+    assert_eq!(in_outbox(&stage.stores).await, 0, "the outbox waits for the journal only");
+    assert_eq!(cursor(&stage.stores, Target::Bus).await, 0);
+    let stage = stage.restart(quick()).await;
+    stage.book(2).await.unwrap();
+    caught_up(&stage).await;
+    bus.down.store(false, Ordering::SeqCst);
+    eventually("the bus has caught up", async || {
+        cursor(&stage.stores, Target::Bus).await == last(&stage.stores).await
+    })
+    .await;
+    assert_eq!(bus.kinds().await, ["EventOpened"]);
+    // And from then on it is told at once.
+    let gone = Command::CancelEvent { if_version: None };
+    stage.submit(user(0), gone).await.unwrap();
+    eventually("the bus is told", async || bus.kinds().await.len() == 2).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

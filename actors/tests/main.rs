@@ -11,5 +11,6 @@ mod overload;
 mod panics;
 mod passivation;
 mod projection;
+mod replicas;
 mod restart;
 mod watch;

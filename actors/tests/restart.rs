@@ -79,6 +79,6 @@ async fn a_clock_far_behind_the_newest_stored_time_stops_the_start() {
     let store: MemoryStore = stage.store.clone();
     stage.system.stop(tokio::time::Instant::now() + std::time::Duration::from_secs(5)).await;
     let clock = Stage::on(MemoryStore::new(1), START - 61_000, quick()).await.clock;
-    let started = actors::start(quick(), store.stores(), clock, "late", [2; 8]).await;
+    let started = actors::start(quick(), store.stores().booking(), clock, "late", [2; 8]).await;
     assert!(matches!(started, Err(StartError::ClockBehind { ahead_seconds: 61 })));
 }

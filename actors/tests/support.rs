@@ -91,7 +91,7 @@ impl Stage {
         let clock =
             Arc::new(TestClock { now: AtomicI64::new(now), broken: AtomicBool::new(false) });
         let system =
-            actors::start(options, stores.clone(), clock.clone(), "test", [1; 8]).await.unwrap();
+            actors::start(options, stores.booking(), clock.clone(), "test", [1; 8]).await.unwrap();
         Self { store, stores, clock, system, keys: AtomicU64::new(1) }
     }
 

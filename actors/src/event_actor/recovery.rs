@@ -9,6 +9,7 @@ use storage::{Chain, Epoch, Head, Loaded, Position, StorageError, chain, record}
 use crate::directory::Place;
 use crate::error::SubmitError;
 use crate::shared::Shared;
+use crate::steward;
 
 /// Most batches looked through for the one that was answered: it is the first at its seq,
 /// but for those without booking events.
@@ -27,7 +28,7 @@ pub(crate) struct Recovered {
 }
 
 /// Load an event. Waits for the last batch of a predecessor to be answered.
-pub(crate) async fn recover(shared: &Shared, place: &Place) -> Result<Recovered, SubmitError> {
+pub(crate) async fn recover(shared: &Arc<Shared>, place: &Place) -> Result<Recovered, SubmitError> {
     let unavailable = |error: &StorageError| {
         tracing::warn!(event = %place.event, %error, "an event could not be loaded");
         SubmitError::Unavailable("the event could not be loaded".into())
@@ -35,15 +36,25 @@ pub(crate) async fn recover(shared: &Shared, place: &Place) -> Result<Recovered,
     let _lane = place.lane.lock().await;
     // Before the load: what is loaded may be newer than this ownership, and is then fenced.
     let epoch = shared.ownership.epoch(shared.partition_of(place.event));
+    let partition = shared.partition_of(place.event);
+    let followed = shared.ownership.has_tail(partition).map(|_| shared.tail.followed(partition));
     let loaded =
         shared.stores.commit.load(place.event).await.map_err(|error| unavailable(&error))?;
+    if let (Some(_), Some(followed)) = (&shared.cluster, followed) {
+        // Of an event that nobody has had in memory only its partition tells that the store
+        // has lost something.
+        let last = shared.stores.outbox.last(partition).await;
+        if last.map_err(|error| unavailable(&error))? < followed {
+            steward::close(shared, partition, epoch, "the store has less than it has shown");
+            return Err(SubmitError::Unavailable("the event's history needs repair".into()));
+        }
+    }
     contains_acknowledged(shared, place, epoch, loaded.as_ref()).await?;
     if place.has_died() {
         follow_outbox(shared, place).await.map_err(|error| unavailable(&error))?;
     }
     // What was loaded may be the work of a commit whose answer is still to come, and be
     // answered from here: then it has to be durable first.
-    let partition = shared.partition_of(place.event);
     shared.stores.commit.barrier(partition).await.map_err(|error| unavailable(&error))?;
     let event = place.event;
     let Some(loaded) = loaded else {
@@ -160,7 +171,7 @@ fn heads_of(loaded: &Loaded) -> impl Iterator<Item = Chain> {
 /// What was answered must still be there. A history that is shorter, or another one,
 /// closes the partition: nothing is answered from it.
 async fn contains_acknowledged(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     place: &Place,
     epoch: Epoch,
     loaded: Option<&Loaded>,
@@ -180,6 +191,13 @@ async fn contains_acknowledged(
                     shared.stores.journal.history(place.event, answered.seq, SAME_SEQ).await;
                 let batches =
                     batches.map_err(|error| SubmitError::Unavailable(error.to_string()))?;
+                // Where it is written apart it may be late.
+                let reaches_beyond = batches.iter().any(|batch| batch.last_seq > answered.seq);
+                let found = batches.iter().any(|batch| batch.chain == answered.chain);
+                if shared.stores.journal_writer.is_some() && !found && !reaches_beyond {
+                    let why = "the journal has to catch up with the event's snapshot";
+                    return Err(SubmitError::Unavailable(why.into()));
+                }
                 batches.iter().any(|batch| batch.chain == answered.chain)
             }
     };
@@ -187,7 +205,7 @@ async fn contains_acknowledged(
         return Ok(());
     }
     let partition = shared.partition_of(place.event);
-    shared.ownership.close(partition, epoch);
+    steward::close(shared, partition, epoch, "the stored history lacks what was answered");
     tracing::error!(
         event = %place.event,
         answered = answered.seq.0,

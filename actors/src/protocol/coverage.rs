@@ -3,7 +3,7 @@
 //! tail of an owner that has not heard yet of what it has written: others may have seen it
 //! in the sums of the event.
 
-use storage::{Epoch, Holder, PartitionId, Position};
+use storage::{Epoch, Era, Holder, PartitionId, Position};
 
 /// A tail that was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,9 +38,10 @@ impl Coverage {
     }
 
     /// The partitions that are not covered: nobody answered for them, or somebody whose
-    /// ownership is over, or who does not have the newest batch yet. `holders` was read from the store, and that reading began after
-    /// the request had arrived: an ownership that was current then had seen every answer
-    /// given before.
+    /// ownership was over, or who did not have the newest batch yet. `holders` was read from
+    /// the store, and that reading began after the request had arrived: an ownership that was
+    /// current then had seen every answer given before, and so has every later one. What has
+    /// moved since needs no other reading.
     #[must_use]
     pub fn missing(&self, holders: &[Holder]) -> Vec<PartitionId> {
         let covered = |partition: u16| {
@@ -48,10 +49,11 @@ impl Coverage {
             let holder = holders.iter().find(|holder| holder.partition.0 == partition);
             match (answered, holder) {
                 (Some(read), Some(holder)) => {
-                    read.epoch == holder.epoch && read.followed >= holder.last
+                    read.epoch >= holder.epoch && read.followed >= holder.last
                 }
-                // Never owned: nothing was ever committed there.
-                (None, Some(holder)) => holder.epoch == Epoch(0),
+                // Never owned: nothing was ever committed there. What is missing from its
+                // store is another matter.
+                (None, Some(holder)) => holder.epoch == Epoch(0) && holder.era != Era(0),
                 (_, None) => false,
             }
         };
@@ -62,6 +64,7 @@ impl Coverage {
 
 #[cfg(test)]
 mod tests {
+
     use super::*;
 
     fn missing(answered: &[(u16, u64, u64)], holders: &[(u64, u64)]) -> Vec<u16> {
@@ -71,6 +74,7 @@ mod tests {
         }));
         let holder = |(partition, &(epoch, last)): (u16, &(u64, u64))| Holder {
             partition: PartitionId(partition),
+            era: Era(1),
             epoch: Epoch(epoch),
             owner: None,
             last: Position(last),
@@ -85,7 +89,8 @@ mod tests {
         assert_eq!(missing(&[(0, 4, 0), (1, 2, 0), (2, 9, 0)], &holders), [0; 0]);
         assert_eq!(missing(&[(0, 4, 0), (2, 9, 0)], &holders), [1], "nobody answered");
         assert_eq!(missing(&[(0, 4, 0), (1, 1, 9), (2, 9, 0)], &holders), [1], "a former owner");
-        assert_eq!(missing(&[(0, 4, 0), (1, 3, 0), (2, 9, 0)], &holders), [1], "an older look");
+        let moved = [(0, 4, 0), (1, 3, 0), (2, 9, 0)];
+        assert_eq!(missing(&moved, &holders), [0; 0], "a later owner");
         let both = [(0, 4, 0), (1, 2, 0), (1, 1, 7), (2, 9, 0)];
         assert_eq!(missing(&both, &holders), [0; 0]);
         assert_eq!(missing(&both, &holders[..2]), [2], "a look that is too short");

@@ -141,6 +141,10 @@ struct Partition {
     orphan_since: Option<Moment>,
     /// An epoch below the newest one seen, and since when the store has been saying so.
     rewound: Option<(Epoch, Moment)>,
+    /// Its history needs repair: nobody may claim it.
+    closed: bool,
+    /// A claim brought nothing: not again before the holders are known better.
+    waits: bool,
     mine: Mine,
 }
 
@@ -190,6 +194,8 @@ impl Ownership {
             owner: None,
             orphan_since: None,
             rewound: None,
+            closed: false,
+            waits: false,
             mine: Mine::Foreign,
         };
         Self {
@@ -284,10 +290,45 @@ impl Ownership {
         self.partitions.iter().filter(|known| matches!(known.mine, Mine::Open { .. })).count()
     }
 
+    /// How many partitions are on their way to or from here.
+    #[must_use]
+    pub fn moving(&self) -> usize {
+        let settled = |known: &&Partition| {
+            !matches!(known.mine, Mine::Foreign | Mine::Open { .. } | Mine::Broken { .. })
+        };
+        self.partitions.iter().filter(settled).count()
+    }
+
+    /// The store was repaired and counts epochs anew: nothing that was known of it, or owned
+    /// in it, is worth anything.
+    pub fn begin_anew(&mut self, holders: &[Holder]) -> Vec<Action> {
+        let mut actions = Vec::new();
+        for holder in holders {
+            let Some(known) = self.partitions.get_mut(usize::from(holder.partition.0)) else {
+                continue;
+            };
+            if let Some(epoch) = known.mine.epoch() {
+                actions.push(Action::Close { partition: holder.partition, epoch });
+            }
+            let owner = holder.owner.as_deref().and_then(|owner| owner.parse().ok());
+            *known = Partition {
+                epoch: holder.epoch,
+                owner,
+                orphan_since: None,
+                rewound: None,
+                closed: false,
+                waits: false,
+                mine: Mine::Foreign,
+            };
+        }
+        actions
+    }
+
     /// Whether nothing is owned, nor on its way to be: a draining replica may stop then.
     #[must_use]
     pub fn is_free(&self) -> bool {
-        self.partitions.iter().all(|known| known.mine == Mine::Foreign)
+        let free = |known: &Partition| matches!(known.mine, Mine::Foreign | Mine::Broken { .. });
+        self.partitions.iter().all(free)
     }
 
     /// Time has passed: to be called at least every 100 ms.
@@ -311,6 +352,9 @@ impl Ownership {
         let mut actions = Vec::new();
         for holder in holders {
             let owner = holder.owner.as_deref().and_then(|owner| owner.parse().ok());
+            if let Some(known) = self.partitions.get_mut(usize::from(holder.partition.0)) {
+                known.waits = false;
+            }
             if self.is_rewound(now, holder.partition, holder.epoch) {
                 self.forget(holder.partition, holder.epoch, &mut actions);
             }
@@ -323,6 +367,9 @@ impl Ownership {
     /// A partition is said to be free, by the replica that gave it up.
     pub fn hinted(&mut self, now: Moment, partition: PartitionId, epoch: Epoch) -> Vec<Action> {
         let mut actions = Vec::new();
+        if let Some(known) = self.partitions.get_mut(usize::from(partition.0)) {
+            known.waits = false;
+        }
         self.seen(partition, epoch, None, &mut actions);
         self.claim_orphans(now, &mut actions);
         actions
@@ -346,7 +393,9 @@ impl Ownership {
         match outcome {
             // Also when it comes so late that nobody waited for it any more: taking what is
             // ours is better than claiming it once more from oneself.
-            Claimed::Won(epoch) if epoch >= known.epoch && known.mine.epoch() < Some(epoch) => {
+            Claimed::Won(epoch)
+                if !known.closed && epoch >= known.epoch && known.mine.epoch() < Some(epoch) =>
+            {
                 self.peers.store_answered(now);
                 if let Some(old) = known.mine.epoch() {
                     actions.push(Action::Close { partition, epoch: old });
@@ -363,7 +412,9 @@ impl Ownership {
             }
             Claimed::Won(_) | Claimed::Lost(_) | Claimed::TooSoon | Claimed::Unknown => {}
         }
-        // Not at once again: everybody who lost would come back in step.
+        // Not again before it is known who has it now. That is looked for soon, but not at
+        // once: everybody who lost would come back in step.
+        known.waits = true;
         self.looked = self.looked.map(|looked| looked.min(now.saturating_sub(LOOK_EVERY / 2)));
         actions
     }
@@ -381,7 +432,7 @@ impl Ownership {
         };
         match &mut known.mine {
             Mine::Preparing { epoch, again } if *epoch == prepared => {
-                if !done {
+                if !done || known.closed {
                     *again = Some(now + PREPARE_AGAIN);
                     return Vec::new();
                 }
@@ -409,16 +460,39 @@ impl Ownership {
     }
 
     /// The history of a partition is not what was answered: it is closed until it has been
-    /// repaired, and kept, so that no other replica serves what is wrong.
-    pub fn broken(&mut self, partition: PartitionId, epoch: Epoch) -> Vec<Action> {
+    /// repaired, and neither served nor claimed, whatever comes of claims and preparations
+    /// under way.
+    pub fn broken(&mut self, partition: PartitionId) -> Vec<Action> {
         let Some(known) = self.partitions.get_mut(usize::from(partition.0)) else {
             return Vec::new();
         };
-        if known.mine.epoch() != Some(epoch) || matches!(known.mine, Mine::Broken { .. }) {
-            return Vec::new();
+        known.closed = true;
+        match known.mine {
+            Mine::Broken { .. } => Vec::new(),
+            mine => match mine.epoch() {
+                None => {
+                    known.mine = Mine::Foreign;
+                    Vec::new()
+                }
+                Some(epoch) => {
+                    known.mine = Mine::Broken { epoch };
+                    vec![Action::Close { partition, epoch }]
+                }
+            },
         }
-        known.mine = Mine::Broken { epoch };
-        vec![Action::Close { partition, epoch }]
+    }
+
+    /// It was closed by mistake: its store goes by another ownership, which knows better.
+    pub fn sound(&mut self, partition: PartitionId) -> Vec<Action> {
+        let Some(known) = self.partitions.get_mut(usize::from(partition.0)) else {
+            return Vec::new();
+        };
+        known.closed = false;
+        // Who has it, the next look tells.
+        known.waits = true;
+        let mine = std::mem::replace(&mut known.mine, Mine::Foreign);
+        self.looked = None;
+        mine.epoch().map(|epoch| Action::Close { partition, epoch }).into_iter().collect()
     }
 
     /// Nothing of a partition is in flight any more.
@@ -524,6 +598,7 @@ impl Ownership {
             match &mut known.mine {
                 Mine::Claiming { since } if now.saturating_sub(*since) >= CLAIM_LIMIT => {
                     known.mine = Mine::Foreign;
+                    known.waits = true;
                 }
                 Mine::Preparing { epoch, again } if again.is_some_and(|again| again <= now) => {
                     *again = None;
@@ -557,7 +632,7 @@ impl Ownership {
         let takers: BTreeMap<&str, ()> =
             self.peers.takers(now).chain([&*self.me.node]).map(|node| (node, ())).collect();
         for (known, partition) in self.partitions.iter_mut().zip((0..).map(PartitionId)) {
-            if known.mine != Mine::Foreign {
+            if known.mine != Mine::Foreign || known.closed || known.waits {
                 known.orphan_since = None;
                 continue;
             }

@@ -20,6 +20,9 @@ pub const STALE_ROW: Moment = 1_000;
 /// A peer whose last word from the store is older than this has lost it.
 pub const STORE_LOST: Moment = 600;
 
+/// A store that has come back is everybody's after this.
+pub const STORE_SETTLED: Moment = 2_000;
+
 /// How long a replica that sees more than half of all silent takes itself for the cause.
 pub const SELF_DOUBT: Moment = 3_000;
 
@@ -63,6 +66,8 @@ pub struct Peers {
     looked: Moment,
     /// When the store last answered.
     store_answered: Moment,
+    /// Since when it answers again, if it had been silent for long.
+    store_back: Option<Moment>,
     /// Since when more than half of all look silent.
     doubt: Option<Moment>,
 }
@@ -91,12 +96,13 @@ impl Peers {
     /// Nobody is known yet.
     #[must_use]
     pub fn new(me: Replica, now: Moment) -> Self {
-        Self { me, peers: BTreeMap::new(), looked: now, store_answered: now, doubt: None }
+        let peers = BTreeMap::new();
+        Self { me, peers, looked: now, store_answered: now, store_back: None, doubt: None }
     }
 
     /// The table of members was read.
     pub fn members(&mut self, now: Moment, rows: &[Member]) {
-        self.store_answered = now;
+        self.store_answered(now);
         for row in rows.iter().filter(|row| *row.node != *self.me.node) {
             let incarnation = u64::from_be_bytes(row.incarnation);
             match self.peers.get_mut(row.node.as_str()) {
@@ -142,6 +148,9 @@ impl Peers {
 
     /// The store answered something.
     pub fn store_answered(&mut self, now: Moment) {
+        if self.store_age(now) >= STORE_LOST {
+            self.store_back = Some(now);
+        }
         self.store_answered = now;
     }
 
@@ -208,6 +217,12 @@ impl Peers {
         counted.map(|peer| (&peer.replica, peer.address.as_str()))
     }
 
+    /// How many others there are in the table of members.
+    #[must_use]
+    pub fn known(&self) -> usize {
+        self.peers.len()
+    }
+
     /// The address of a member by its name.
     #[must_use]
     pub fn address(&self, node: &str) -> Option<&str> {
@@ -234,10 +249,17 @@ impl Peers {
             let sign = row_is_stale || self.somebody_else_misses(peer, now);
             return if sign { Verdict::Dead } else { Verdict::Alive };
         }
-        if peer.store_age > STORE_LOST && self.store_age(now) < STORE_LOST {
+        if peer.store_age > STORE_LOST && self.has_store(now) {
             return Verdict::Unfit;
         }
         Verdict::Alive
+    }
+
+    /// Whether the store answers, and has for so long that it would have answered others too:
+    /// who is the first to hear of it after a restart has not outlived anybody.
+    fn has_store(&self, now: Moment) -> bool {
+        let settled = self.store_back.is_none_or(|back| now.saturating_sub(back) >= STORE_SETTLED);
+        self.store_age(now) < STORE_LOST && settled
     }
 
     /// What counts for self-doubt: silence may be one's own. A refusal cannot.
@@ -379,6 +401,20 @@ mod tests {
         }
         assert_eq!(verdict(&peers, "b2", 1_000), Verdict::Alive, "the store is down for all");
         assert!(!peers.trusts_itself(1_000));
+    }
+
+    #[test]
+    fn the_first_to_hear_of_a_store_that_is_back_takes_nothing_from_anybody() {
+        let mut peers = peers(&["b2", "b3"]);
+        let lost = [pong("b2", 5_000, &[]), pong("b3", 5_000, &[])];
+        for now in (100..=5_000).step_by(100) {
+            lost.iter().for_each(|lost| peers.pong(now, lost.clone()));
+            peers.look(now);
+        }
+        pass(&mut peers, 5_100, 5_500, &lost);
+        assert_eq!(verdict(&peers, "b2", 5_500), Verdict::Alive, "they will hear of it too");
+        pass(&mut peers, 5_600, 5_100 + STORE_SETTLED, &lost);
+        assert_eq!(verdict(&peers, "b2", 5_100 + STORE_SETTLED), Verdict::Unfit, "they did not");
     }
 
     #[test]

@@ -13,16 +13,57 @@ use storage::{
 const SEGMENT_ROWS: usize = 8_192;
 
 /// Which rows a reader wants.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Wanted {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// One booking.
     Booking(BookingId),
+    /// Those of a person.
     User(UserId),
+    /// Those of an event.
     Event(EventId),
+    /// One hold.
     Hold(HoldId),
 }
 
+impl Wanted {
+    /// The share of all events in which alone it can be; `None` if in any.
+    pub(crate) fn share(self) -> Option<u16> {
+        match self {
+            Self::Booking(id) => id.tag().map(engine::EventTag::partition),
+            Self::Hold(id) => id.tag().map(engine::EventTag::partition),
+            Self::Event(event) => Some(event.partition()),
+            Self::User(_) => None,
+        }
+    }
+}
+
+/// What tails know of the wanted rows, as one replica tells another.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TailRows {
+    /// The newest version of each row.
+    pub rows: Vec<BookingRow>,
+    /// What happened to the wanted hold, in order.
+    pub holds: Vec<HoldChange>,
+    /// Events that were cancelled: seq and time of it.
+    pub cancelled: Vec<(EventId, Seq, Timestamp)>,
+}
+
+impl From<TailRows> for Overlay {
+    fn from(told: TailRows) -> Self {
+        let rows = told.rows.into_iter().map(|row| (row.id, row)).collect();
+        Self { rows, holds: told.holds, cancelled: told.cancelled }
+    }
+}
+
+impl From<Overlay> for TailRows {
+    fn from(overlay: Overlay) -> Self {
+        let rows = overlay.rows.into_values().collect();
+        Self { rows, holds: overlay.holds, cancelled: overlay.cancelled }
+    }
+}
+
 /// What the tail knows of the wanted rows.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Overlay {
     /// The newest version of each row in the tail.
     pub(crate) rows: HashMap<BookingId, BookingRow>,

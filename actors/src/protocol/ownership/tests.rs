@@ -1,7 +1,7 @@
 use super::*;
 use crate::protocol::placement::first;
 use crate::protocol::suspicion::Pong;
-use storage::{Member, Position};
+use storage::{Era, Member, Position};
 
 const PARTITIONS: u16 = 8;
 
@@ -27,6 +27,7 @@ fn ready(others: &[&str]) -> Ownership {
 fn all(epoch: u64, owner: Option<&str>) -> Vec<Holder> {
     let holder = |n| Holder {
         partition: PartitionId(n),
+        era: Era(1),
         epoch: Epoch(epoch),
         owner: owner.map(|node| replica(node).to_string()),
         last: Position(0),
@@ -239,7 +240,7 @@ fn who_has_settled_gets_what_belongs_to_it_a_little_at_a_time() {
 fn a_broken_history_is_kept_from_everybody() {
     let mut ownership = with_one_open();
     let partition = PartitionId(0);
-    let closed = ownership.broken(partition, Epoch(1));
+    let closed = ownership.broken(partition);
     assert_eq!(closed, [Action::Close { partition, epoch: Epoch(1) }]);
     assert_eq!(ownership.route(partition, 100), Route::Nowhere);
     let claimed = claims(&ownership.holders(100, &all(1, Some("b1"))));
