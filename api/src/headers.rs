@@ -32,6 +32,28 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// gateway takes this header away from what comes from outside.
 pub const CLIENT_ADDRESS: HeaderName = HeaderName::from_static("eventflow-client-address");
 
+/// The secret of an installation, by which its processes know one another. The gateway takes
+/// this header away from what comes from outside.
+pub const SECRET: HeaderName = HeaderName::from_static("eventflow-secret");
+
+/// On a request that one replica passes on to another: the partition, the ownership that is
+/// expected, how often it has been passed on. `17 4 1`.
+pub const FORWARDED: HeaderName = HeaderName::from_static("eventflow-forwarded");
+
+/// When a copy of a request is to be refused, by the replicas' clock, in milliseconds since
+/// 1970. A copy that was delayed on its way must not be done after its sender has gone on.
+pub const DEADLINE: HeaderName = HeaderName::from_static("eventflow-deadline");
+
+/// What a replica's clock shows, in milliseconds since 1970.
+pub const CLOCK: HeaderName = HeaderName::from_static("eventflow-clock");
+
+/// On an answer, for whoever balances: which partition is served where. `17 10.0.0.2:8091`.
+pub const OWNER: HeaderName = HeaderName::from_static("eventflow-owner");
+
+/// On a request whose token belongs to a session that was ended, as the gateway knows a moment
+/// before services in other processes do.
+pub const SESSION_ENDED: HeaderName = HeaderName::from_static("eventflow-session-ended");
+
 /// As of when live counts in an answer are, when booking could not be asked.
 pub const AVAILABILITY_AS_OF: HeaderName = HeaderName::from_static("availability-as-of");
 

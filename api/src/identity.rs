@@ -34,8 +34,12 @@ pub use ended::{ENDED_MEMORY, EndedSessions};
 pub use key::{KeyError, TokenIssuer, generate_signing_key_pem, key_id};
 pub use verifier::Verifier;
 
+use crate::headers::SESSION_ENDED;
 use crate::problem::{ErrorCode, Problem};
 use crate::wire::Id;
+
+/// What is said of a token whose session was ended.
+const ENDED: &str = "belongs to a session that was ended: log in again";
 
 /// The `iss` of every token.
 pub const ISSUER: &str = "eventflow";
@@ -135,6 +139,9 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         if let Some(Checked(caller)) = parts.extensions.get() {
             return Ok(caller.clone());
+        }
+        if parts.headers.contains_key(SESSION_ENDED) {
+            return Err(refused(ENDED));
         }
         let verifier = Arc::<Verifier>::from_ref(state);
         verifier.verify(bearer(parts)?)

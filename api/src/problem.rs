@@ -151,6 +151,19 @@ pub struct Problem {
     errors: Vec<FieldError>,
     figures: serde_json::Map<String, Value>,
     retry_after: Option<u32>,
+    elsewhere: Option<Box<Elsewhere>>,
+}
+
+/// Where an event is served, if not by the replica that was asked. Put into the answer's
+/// extensions for whoever passes the request on; never told to clients.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// The share of all events that it belongs to.
+    pub partition: u16,
+    /// Where its owner is reached, `host:port`.
+    pub address: String,
+    /// The ownership that is expected there.
+    pub epoch: u64,
 }
 
 impl Problem {
@@ -164,7 +177,21 @@ impl Problem {
             errors: Vec::new(),
             figures: serde_json::Map::new(),
             retry_after: None,
+            elsewhere: None,
         }
+    }
+
+    /// Say who serves it.
+    #[must_use]
+    pub fn elsewhere(mut self, elsewhere: Elsewhere) -> Self {
+        self.elsewhere = Some(Box::new(elsewhere));
+        self
+    }
+
+    /// Who serves it, if that is known.
+    #[must_use]
+    pub fn served_at(&self) -> Option<&Elsewhere> {
+        self.elsewhere.as_deref()
     }
 
     /// Add a figure that helps, e.g. `available`.
@@ -274,7 +301,8 @@ impl Serialize for FieldError {
 }
 
 impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
+    fn into_response(mut self) -> Response {
+        let elsewhere = self.elsewhere.take();
         let body = serde_json::to_vec(&self).unwrap_or_else(|_| b"{}".to_vec());
         let mut response = (self.code.status(), body).into_response();
         let headers = response.headers_mut();
@@ -285,6 +313,9 @@ impl IntoResponse for Problem {
         }
         if self.code.status() == StatusCode::UNAUTHORIZED {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some(elsewhere) = elsewhere {
+            response.extensions_mut().insert(*elsewhere);
         }
         response
     }

@@ -9,6 +9,20 @@ use tower::ServiceExt;
 
 use crate::problem::{ErrorCode, Problem};
 
+mod client;
+mod replicas;
+mod target;
+#[cfg(feature = "tls")]
+mod tls;
+mod trust;
+mod way;
+
+pub use client::{Client, SECRET_CHARS, Secret, SecretError};
+pub use replicas::{Replicas, ReplicasOptions};
+#[cfg(feature = "tls")]
+pub use tls::{Certificates, CertificatesError};
+pub use trust::{Certified, Trust};
+
 /// Most bytes of an internal answer.
 pub const ANSWER_BYTES: usize = 16 * 1024 * 1024;
 
@@ -18,6 +32,16 @@ pub enum UpstreamError {
     /// It has not been started yet; it was not called.
     #[error("the upstream is not there yet")]
     NotReady,
+    /// Its host refused the connection: there is no such process, and it was not called.
+    #[error("the upstream's host refused the connection")]
+    Refused,
+    /// No connection could be made: it was not called.
+    #[error("the upstream cannot be reached: {0}")]
+    Unreachable(String),
+    /// The connection was lost after the call had been sent, or nothing came in time:
+    /// whether it was done is unknown.
+    #[error("the upstream did not answer: {0}")]
+    Lost(String),
     /// Its answer broke off or is larger than [`ANSWER_BYTES`]: whether the call was
     /// done is unknown.
     #[error("the upstream's answer could not be read: {0}")]
@@ -29,17 +53,22 @@ impl UpstreamError {
     #[must_use]
     pub fn into_problem(self) -> Problem {
         match self {
-            Self::NotReady => Problem::unavailable(&self),
-            Self::BrokenAnswer(_) => {
+            Self::NotReady | Self::Refused | Self::Unreachable(_) => Problem::unavailable(&self),
+            Self::Lost(_) | Self::BrokenAnswer(_) => {
                 tracing::warn!(cause = %self, "upstream failed");
-                Problem::new(
-                    ErrorCode::OutcomeUnknown,
-                    "It may or may not have happened. Repeat with the same Idempotency-Key.",
-                )
-                .retry_after(1)
+                unknown()
             }
         }
     }
+}
+
+/// Nobody knows what became of it.
+fn unknown() -> Problem {
+    Problem::new(
+        ErrorCode::OutcomeUnknown,
+        "It may or may not have happened. Repeat with the same Idempotency-Key.",
+    )
+    .retry_after(1)
 }
 
 /// Another face. Cheap to clone.
@@ -47,6 +76,15 @@ impl UpstreamError {
 pub enum Upstream {
     /// In the same process: its router, called without a socket.
     Local(LateRouter),
+    /// One other process.
+    Remote {
+        /// The way there.
+        client: Client,
+        /// Its internal listener, `host:port`.
+        address: Arc<str>,
+    },
+    /// Several of which any takes a request, and one serves it.
+    Replicas(Replicas),
 }
 
 /// A router that is put in place after others have got hold of it: booking and catalog
@@ -74,6 +112,12 @@ impl From<Router> for Upstream {
 }
 
 impl Upstream {
+    /// Whether it is another process.
+    #[must_use]
+    pub const fn is_remote(&self) -> bool {
+        !matches!(self, Self::Local(_))
+    }
+
     /// Send a request and wait for the answer's head.
     ///
     /// # Errors
@@ -87,6 +131,8 @@ impl Upstream {
                     Err(never) => match never {},
                 }
             }
+            Self::Remote { client, address } => client.call(address, request).await,
+            Self::Replicas(replicas) => Ok(replicas.call(request).await),
         }
     }
 
@@ -126,7 +172,10 @@ impl Answer {
 }
 
 #[cfg(test)]
-mod tests {
+mod tests;
+
+#[cfg(test)]
+mod late {
     use axum::routing::get;
 
     use super::*;

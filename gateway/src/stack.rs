@@ -6,7 +6,9 @@
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use api::headers::{CLIENT_ADDRESS, IDEMPOTENCY_KEY, KEY_ORIGIN, ORIGIN_EDGE, Peer, REQUEST_ID};
+use api::headers::{
+    CLIENT_ADDRESS, IDEMPOTENCY_KEY, KEY_ORIGIN, ORIGIN_EDGE, Peer, REQUEST_ID, SESSION_ENDED,
+};
 use api::{Entropy, Problem, Verifier};
 use axum::body::HttpBody;
 use axum::extract::Request;
@@ -22,7 +24,7 @@ use crate::body::{Watch, drain};
 use crate::client::Proxies;
 use crate::cors::Cors;
 use crate::ids::{Ids, is_sane};
-use crate::limits::{InFlight, Limits, Refused, Standing};
+use crate::limits::{self, InFlight, Limits, Refused, Standing};
 use crate::options::Options;
 use crate::readiness::{Readiness, alive};
 use crate::rescue;
@@ -55,6 +57,7 @@ pub(crate) struct Stack {
     ids: Ids,
     proxies: Proxies,
     limits: Option<Limits>,
+    verifier: Arc<Verifier>,
     in_flight: InFlight,
 }
 
@@ -68,9 +71,10 @@ impl Stack {
     ) -> Self {
         let cors = Cors::new(&options);
         let proxies = Proxies::new(&options.trusted_proxies);
-        let limits = options.rate_limit.as_ref().map(|limits| Limits::new(limits, verifier));
+        let limits =
+            options.rate_limit.as_ref().map(|limits| Limits::new(limits, Arc::clone(&verifier)));
         let (in_flight, ids) = (InFlight::new(&options), Ids::new(entropy));
-        Self { options, upstreams, readiness, cors, ids, proxies, limits, in_flight }
+        Self { options, upstreams, readiness, cors, ids, proxies, limits, verifier, in_flight }
     }
 
     /// The whole way.
@@ -147,6 +151,12 @@ impl Stack {
                 return response;
             }
         };
+        // 8. What was ended here a moment ago must be known there.
+        if self.upstreams.to(destination).is_remote()
+            && limits::bearer(request.headers()).is_some_and(|token| self.verifier.is_ended(token))
+        {
+            request.headers_mut().insert(SESSION_ENDED, HeaderValue::from_static("true"));
+        }
         let mut response = self.keyed(request, destination).await;
         if let Some(standing) = standing {
             standing.tell(response.headers_mut());
@@ -180,7 +190,7 @@ impl Stack {
     }
 
     async fn keyed(&self, request: Request, destination: Destination) -> Response {
-        // 8. The key, outside of whatever may fail in the middle: who is told that the
+        // 9. The key, outside of whatever may fail in the middle: who is told that the
         // outcome is unknown needs the key to repeat with.
         let mut request = request;
         let key = keyed(request.method(), destination).then(|| self.key_of(request.headers_mut()));
@@ -192,7 +202,7 @@ impl Stack {
     }
 
     async fn bounded(&self, request: Request, destination: Destination) -> Response {
-        // 9. The body's size. (The head's is bounded where it is read, by the server.)
+        // 10. The body's size. (The head's is bounded where it is read, by the server.)
         let most = self.options.max_body_bytes;
         let size = request.body().size_hint();
         if size.upper() == Some(0) {
@@ -217,7 +227,7 @@ impl Stack {
         destination: Destination,
         body: Option<&Watch>,
     ) -> Response {
-        // 10. The answer's time, then panics, innermost, right around what is somebody
+        // 11. The answer's time, then panics, innermost, right around what is somebody
         // else's code: a panic ends its request with a 500, and the process goes on.
         let method = request.method().clone();
         let answer = self.upstreams.to(destination).call(request);

@@ -35,6 +35,12 @@ impl EndedSessions {
         }
     }
 
+    /// Whether no session was ended lately.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.count.load(Ordering::Acquire) == 0
+    }
+
     /// Whether a session was ended.
     #[must_use]
     pub fn contains(&self, session: Id) -> bool {

@@ -47,13 +47,26 @@ impl Verifier {
     /// # Errors
     /// 401 if it is not one of ours, or not good now.
     pub fn verify(&self, token: &str) -> Result<Caller, Problem> {
+        self.living(self.signed(token)?)
+    }
+
+    /// Whether a token is good but for its session, which was ended.
+    #[must_use]
+    pub fn is_ended(&self, token: &str) -> bool {
+        // Nothing is looked up while no session was.
+        !self.ended.is_empty()
+            && self.signed(token).is_ok_and(|caller| self.ended.contains(caller.session))
+    }
+
+    /// Who sent this token, whether the session goes on or not.
+    fn signed(&self, token: &str) -> Result<Caller, Problem> {
         if token.len() > TOKEN_BYTES {
             return Err(refused("is too long"));
         }
         let now = self.clock.now();
         let digest = TokenDigest(Sha256::digest(token.as_bytes()).into());
         if let Some(caller) = self.cache.get(&digest, now) {
-            return self.living(caller);
+            return Ok(caller);
         }
         let claims = self.check_signature(token)?;
         let ends_at = check_times(&claims, now)?;
@@ -64,7 +77,7 @@ impl Verifier {
             session: claims.sid,
         };
         self.cache.insert(digest, caller.clone(), ends_at, now);
-        self.living(caller)
+        Ok(caller)
     }
 
     /// The sessions whose tokens are refused, however good they are otherwise.
@@ -75,7 +88,7 @@ impl Verifier {
 
     fn living(&self, caller: Caller) -> Result<Caller, Problem> {
         if self.ended.contains(caller.session) {
-            return Err(refused("belongs to a session that was ended: log in again"));
+            return Err(refused(super::ENDED));
         }
         Ok(caller)
     }

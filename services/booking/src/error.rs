@@ -2,6 +2,7 @@
 //! the world is told of each.
 
 use actors::{Crowd, SubmitError};
+use api::problem::Elsewhere;
 use api::{ErrorCode, Problem, refusal};
 use engine::EventId;
 use storage::StorageError;
@@ -24,6 +25,16 @@ pub(crate) fn of_submit(error: &SubmitError, event: EventId) -> Problem {
             Problem::new(ErrorCode::Overloaded, "Too much is going on. Please try again.")
                 .retry_after(1)
         }
+        SubmitError::Elsewhere(elsewhere) => Problem::new(
+            ErrorCode::Unavailable,
+            "This event is served by another replica right now. Please try again.",
+        )
+        .elsewhere(Elsewhere {
+            partition: elsewhere.partition.0,
+            address: elsewhere.address.clone(),
+            epoch: elsewhere.epoch.0,
+        })
+        .retry_after(1),
         SubmitError::ProjectionBehind => Problem::new(
             ErrorCode::ProjectionBehind,
             "The lists have to catch up before anything new is taken. Please try again.",
@@ -51,6 +62,19 @@ pub(crate) fn of_storage(error: &StorageError) -> Problem {
         StorageError::NotDone(_) | StorageError::Full(_) | StorageError::Unknown(_) => {
             Problem::unavailable(error)
         }
+    }
+}
+
+/// Something was decided, but what the answer needs could not be read: a repeat by the same
+/// key finds it.
+pub(crate) fn of_decided(problem: Problem) -> Problem {
+    match problem.code() {
+        ErrorCode::Unavailable => Problem::new(
+            ErrorCode::OutcomeUnknown,
+            "It was done, but cannot be shown right now. Repeat with the same Idempotency-Key.",
+        )
+        .retry_after(1),
+        _ => problem,
     }
 }
 

@@ -7,6 +7,7 @@
 //! read       what lists need besides rows: positions, events, ticket codes
 //! error      failures of actors and stores as Problems
 //! streams    how many streams of availability are open
+//! replica    what a replica is to others of its installation
 //! ticket     the code that an owner shows at the door
 //! ```
 //!
@@ -16,6 +17,7 @@
 mod error;
 mod options;
 mod read;
+mod replica;
 mod routes;
 mod service;
 mod streams;
@@ -24,6 +26,7 @@ mod ticket;
 use api::routes::Route;
 
 pub use options::Options;
+pub use replica::{HttpPeers, Replica, TailEntry, read_tail};
 pub use service::{Parts, Service};
 
 /// Every public route of this service, with who may call it.

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use actors::POSITIONS;
+use actors::{POSITIONS, SubmitError};
 use api::Problem;
 use api::booking::{BookingBody, EventSummary, ListedBooking, StatusBody};
 use api::catalog::Standing;
@@ -15,7 +15,7 @@ use axum::http::{Request, StatusCode};
 use engine::{BookingReply, BookingStatus, EventId, Phase, Seq, UserId};
 use futures_util::stream::{self, StreamExt};
 use storage::{BookingRow, Header};
-use tokio::time::timeout_at;
+use tokio::time::{Instant, timeout_at};
 
 use crate::error::of_storage;
 use crate::service::Service;
@@ -75,7 +75,8 @@ pub(crate) async fn bodies(
         // A page has fewer rows than one call may ask for.
         debug_assert!(entries.len() <= POSITIONS);
         let seqs = entries.iter().map(|(_, seq)| *seq).collect();
-        (event, entries, service.box_office().positions(event, seqs, deadline).await)
+        let answer = positions(service, event, seqs, deadline).await;
+        (event, entries, answer)
     });
     let mut answers = stream::iter(calls).buffer_unordered(POSITION_CALLS);
     while let Some((event, entries, answer)) = answers.next().await {
@@ -90,6 +91,28 @@ pub(crate) async fn bodies(
     }
     drop(answers);
     bodies
+}
+
+/// Places in the queue of one event, wherever it is served.
+async fn positions(
+    service: &Service,
+    event: EventId,
+    seqs: Vec<Seq>,
+    deadline: Instant,
+) -> Result<Vec<Option<u32>>, String> {
+    let own = service.box_office().positions(event, seqs.clone(), deadline).await;
+    match (own, service.peers()) {
+        (Err(SubmitError::Elsewhere(owner)), Some(peers)) => {
+            let answer = peers.positions(&owner.address, event, &seqs);
+            let answer = timeout_at(deadline, answer).await;
+            let mut found = answer
+                .map_err(|_| "no answer in time".to_owned())?
+                .map_err(|error| error.to_string())?;
+            found.resize(seqs.len(), None);
+            Ok(found)
+        }
+        (own, _) => own.map_err(|error| error.to_string()),
+    }
 }
 
 /// Bookings with their events, from the catalog in one call; with `null` when it is

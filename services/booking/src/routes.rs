@@ -48,13 +48,16 @@ pub(crate) fn public(service: Service) -> Router {
 
 /// The routes for the catalog; see [`api::internal`].
 pub(crate) fn internal(service: Service) -> Router {
+    internal_routes(service).fallback(no_such_path).method_not_allowed_fallback(no_such_method)
+}
+
+/// The same, without an answer to anything else.
+pub(crate) fn internal_routes(service: Service) -> Router {
     Router::new()
         .route(calls::OPEN, post(events::open))
         .route(calls::CHANGE, post(events::change))
         .route(calls::CANCEL, post(events::cancel))
         .route(calls::COUNTS, post(events::counts))
-        .fallback(no_such_path)
-        .method_not_allowed_fallback(no_such_method)
         .layer(DefaultBodyLimit::max(calls::BODY_BYTES))
         .with_state(service)
 }

@@ -1,6 +1,7 @@
 //! The service: what the routes share.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actors::{BoxOffice, FreshViews, Receipt, Request};
 use api::{Caller, Entropy, Problem, Upstream, Verifier};
@@ -11,9 +12,23 @@ use tokio::time::Instant;
 
 use crate::error::of_submit;
 use crate::options::{DEADLINE_MAX, Options};
+use crate::replica::HttpPeers;
 use crate::routes;
 use crate::streams::Streams;
 use crate::ticket::TicketCodes;
+
+tokio::task_local! {
+    /// When the request that is being served is to be refused, if its sender has said so.
+    static DECIDE_BY: Instant;
+}
+
+/// Serve a request that is to be decided within this time.
+pub(crate) async fn within<T>(left: Option<Duration>, serving: impl Future<Output = T>) -> T {
+    match left {
+        Some(left) => DECIDE_BY.scope(Instant::now() + left, serving).await,
+        None => serving.await,
+    }
+}
 
 /// What the service is made of.
 pub struct Parts {
@@ -29,6 +44,8 @@ pub struct Parts {
     pub entropy: Arc<dyn Entropy>,
     /// What ticket codes are computed with. It must be the same at every start.
     pub ticket_secret: [u8; 32],
+    /// The way to other replicas; `None` in a process that owns everything.
+    pub peers: Option<HttpPeers>,
 }
 
 /// The booking service. Cheap to clone.
@@ -60,6 +77,15 @@ impl Service {
         routes::internal(self.clone())
     }
 
+    /// The same routes, to be joined with others.
+    pub(crate) fn internal_routes(&self) -> Router {
+        routes::internal_routes(self.clone())
+    }
+
+    pub(crate) fn peers(&self) -> Option<&HttpPeers> {
+        self.0.parts.peers.as_ref()
+    }
+
     pub(crate) fn box_office(&self) -> &BoxOffice {
         &self.0.parts.box_office
     }
@@ -84,9 +110,10 @@ impl Service {
         &self.0.options
     }
 
-    /// When a request that begins now is given up.
+    /// When a request that begins now is given up: not later than its sender wants.
     pub(crate) fn deadline(&self) -> Instant {
-        Instant::now() + self.0.options.deadline.min(DEADLINE_MAX)
+        let own = Instant::now() + self.0.options.deadline.min(DEADLINE_MAX);
+        DECIDE_BY.try_with(|by| own.min(*by)).unwrap_or(own)
     }
 
     /// Hand in a command of a caller.

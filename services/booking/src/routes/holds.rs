@@ -15,7 +15,7 @@ use axum::response::{IntoResponse, Response};
 use engine::{Command, EventId, Hold, HoldId, Reply, Words};
 use storage::{HoldRow, HoldStatus};
 
-use crate::error::{of_storage, of_submit};
+use crate::error::{of_decided, of_storage, of_submit};
 use crate::service::Service;
 
 /// The calls as idempotency keys know them.
@@ -111,7 +111,7 @@ async fn changed(
         let hold = hold_of(&receipt)?;
         let details = match details {
             Some(details) => details,
-            None => details_at(service, id, hold.extensions).await?,
+            None => details_at(service, id, hold.extensions).await.map_err(of_decided)?,
         };
         let body = HoldBody::of(event, &hold, HoldStatusBody::Held, &details)?;
         return Ok((body, receipt.replayed));
@@ -131,7 +131,8 @@ async fn released(
         match service.submit(caller, event, key, Command::ReleaseHold { hold: id }).await {
             Ok(receipt) => {
                 let hold = hold_of(&receipt)?;
-                let details = row(service, id).await?.ok_or_else(|| forgotten(id))?.details;
+                let row = row(service, id).await.map_err(of_decided)?;
+                let details = row.ok_or_else(|| forgotten(id))?.details;
                 let body = HoldBody::of(event, &hold, HoldStatusBody::Released, &details)?;
                 return Ok((body, receipt.replayed));
             }

@@ -21,7 +21,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::availability::body_of;
-use crate::error::of_storage;
+use crate::error::of_submit;
 use crate::options::Options;
 use crate::service::Service;
 use crate::streams::OpenStream;
@@ -46,7 +46,8 @@ pub(super) async fn read(
     let event = EventId::from(event);
     let address = peer.map(|Extension(Peer(address))| address);
     let open = service.streams().open(service.options(), event, address)?;
-    let watch = service.box_office().watch(event).await.map_err(|error| of_storage(&error))?;
+    let watch = service.box_office().watch(event).await;
+    let watch = watch.map_err(|error| of_submit(&error, event))?;
     let watch = watch
         .filter(|watch| watch.state().is_some_and(|state| state.summary.phase == Phase::Open))
         .ok_or_else(|| Problem::not_found("event"))?;

@@ -126,7 +126,8 @@ impl Stage {
         let clock = Arc::new(Hand(AtomicI64::new(NOW)));
         let stores = MemoryStore::new(1).stores();
         let options = actors::Options::default();
-        let system = actors::start(options, stores, clock.clone(), "test", [1; 8]).await.unwrap();
+        let system =
+            actors::start(options, stores.booking(), clock.clone(), "test", [1; 8]).await.unwrap();
         let catalog_down = Arc::new(AtomicBool::new(false));
         let catalog =
             Router::new().route(SUMMARIES, post(summaries)).with_state(catalog_down.clone());
@@ -137,6 +138,7 @@ impl Stage {
             verifier: Arc::new(Verifier::new(&[issuer.public_key()], clock.clone())),
             entropy: Arc::new(Counting(AtomicU64::new(1))),
             ticket_secret: [3; 32],
+            peers: None,
         };
         let service = Service::new(service_options, parts);
         let (public, internal) = (service.router(), service.internal_router());
