@@ -10,6 +10,7 @@ mod config;
 mod health;
 mod inspect;
 mod progress;
+mod recover;
 mod views;
 
 use std::error::Error;
@@ -19,6 +20,7 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::Config;
+use crate::roles::Part;
 
 /// Why a command failed: a sentence for whoever gave it.
 pub type Failure = Box<dyn Error + Send + Sync>;
@@ -38,7 +40,7 @@ pub struct Cli {
 /// What the program can do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Start everything in this process and serve until told to stop
+    /// Start everything in this process, or some parts of it, and serve until told to stop
     Run(RunArgs),
     /// Check the settings without starting anything
     CheckConfig(FolderArgs),
@@ -51,7 +53,8 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Bring the files of a data folder up to date; refused while a server has it
+    /// Bring the files of a data folder up to date; refused while a server has it. On servers:
+    /// make what replicas need, as far as it is missing
     Migrate(FolderArgs),
     /// Make an account that may do everything; its password is read from standard input
     CreateAdmin {
@@ -82,7 +85,8 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Make the booking lists anew from the ledger; refused while a server has the folder
+    /// Make the booking lists anew from the ledger, or from the journal; refused while a
+    /// server has the folder, or a replica runs
     RebuildViews {
         /// The folder.
         #[command(flatten)]
@@ -94,6 +98,9 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Bring back what a Redis has lost: out of the journal and the memory of replicas. Reports
+    /// every gap. Nothing serves meanwhile
+    Recover(recover::RecoverArgs),
     /// Make the catalog's documents anew from the ledger; refused while a server has the folder
     RebuildCatalog {
         /// The folder.
@@ -138,6 +145,13 @@ pub enum Command {
 /// The flags of `run`; each goes above the environment and the file.
 #[derive(Args, Clone, Debug, Default)]
 pub struct RunArgs {
+    /// The parts to run: all of them in one process on one folder by default; in a cluster
+    /// `gateway auth catalog` together, and `booking` as often as you like
+    #[arg(value_name = "PART")]
+    pub parts: Vec<Part>,
+    /// The name of a booking replica
+    #[arg(long, value_name = "NAME")]
+    pub node: Option<String>,
     /// Where to listen; port 0 takes a free one [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR")]
     pub listen: Option<SocketAddr>,
@@ -160,7 +174,7 @@ pub struct FolderArgs {
 impl FolderArgs {
     /// The settings by these flags and the environment.
     fn load(&self) -> Result<Config, Failure> {
-        let flags = RunArgs { listen: None, folder: self.clone() };
+        let flags = RunArgs { folder: self.clone(), ..RunArgs::default() };
         Ok(Config::load(&flags, std::env::vars_os())?)
     }
 }
@@ -190,6 +204,7 @@ pub fn perform(command: Command) -> Result<(), Failure> {
             inspect::inspect(&folder, &id, usize::from(batches), json)
         }
         Command::RebuildViews { folder, check, json } => views::rebuild(&folder, check, json),
+        Command::Recover(args) => recover::recover(&args),
         Command::RebuildCatalog { folder, json } => catalog::rebuild(&folder, json),
         Command::Backup { folder, file } => backup::backup(&folder, &file),
         Command::Restore { folder, file, force } => backup::restore(&folder, &file, force),

@@ -26,6 +26,12 @@ impl ProcessClock {
         }
     }
 
+    /// A clock that goes on from this time, as somebody else's clock told it.
+    #[must_use]
+    pub fn from(told: Timestamp) -> Self {
+        Self { wall_at_start: told.millis(), start: Instant::now() }
+    }
+
     /// The time now.
     #[must_use]
     pub fn now(&self) -> Timestamp {

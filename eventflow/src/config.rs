@@ -4,6 +4,7 @@
 //! Order: flags, then `EVENTFLOW_<SECTION>__<KEY>` variables, then the file, then the
 //! defaults. What nobody knows is an error that names the key.
 
+mod cluster;
 mod layers;
 mod sections;
 
@@ -17,6 +18,7 @@ use toml::Table;
 
 use crate::cli::RunArgs;
 use crate::telemetry;
+pub use cluster::Cluster;
 pub use sections::{
     Actors, Auth, Booking, Catalog, Data, Gateway, Limits, Log, Password, RateLimit, Server,
     Storage,
@@ -63,7 +65,7 @@ pub enum ConfigError {
 
 impl ConfigError {
     /// A setting, wherever it was set, has a value that it cannot have.
-    fn invalid(key: &str, expected: impl Display) -> Self {
+    pub(crate) fn invalid(key: &str, expected: impl Display) -> Self {
         let (place, key, expected) =
             ("the configuration".to_owned(), key.to_owned(), expected.to_string());
         Self::Invalid { place, key, expected }
@@ -89,8 +91,10 @@ pub struct Config {
     pub actors: Actors,
     /// The bounds of the rules.
     pub limits: Limits,
-    /// The data folder's files.
+    /// Where things are kept.
     pub storage: Storage,
+    /// One process among others.
+    pub cluster: Cluster,
     /// What is logged.
     pub log: Log,
 }
@@ -120,6 +124,9 @@ impl Config {
         if let Some(addr) = flags.listen {
             config.server.listen = addr.to_string();
         }
+        if let Some(node) = &flags.node {
+            config.cluster.node.clone_from(node);
+        }
         if let Some(dir) = &flags.folder.data {
             config.data.dir = dir.clone();
         }
@@ -142,6 +149,7 @@ impl Config {
         self.actors.in_range()?;
         self.limits.in_range()?;
         self.storage.in_range()?;
+        self.cluster.in_range()?;
         self.listen_addr()?;
         if self.data.dir.as_os_str().is_empty() {
             return Err(ConfigError::invalid("data.dir", "the name of a folder"));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use actors::System;
 use api::routes::Route;
-use api::upstream::LateRouter;
+use api::upstream::{LateRouter, Replicas};
 use api::{Upstream, Verifier};
 use gateway::{Gateway, Readiness, Upstreams};
 use storage::Stores;
@@ -29,11 +29,19 @@ pub(crate) struct Faces {
     pub(crate) catalog: catalog::Service,
 }
 
+/// Where booking is.
+pub(crate) enum BookingAt<'a> {
+    /// In this process.
+    Here(&'a System),
+    /// In others.
+    Elsewhere(Replicas),
+}
+
 impl Faces {
     pub(crate) fn new(
         config: &Config,
         stores: &Stores,
-        system: &System,
+        booking: BookingAt<'_>,
         keys: Keys,
         clock: &Arc<ProcessClock>,
         entropy: &Arc<SystemEntropy>,
@@ -54,23 +62,23 @@ impl Faces {
         // Booking and catalog ask each other, so one of them first gets the place where
         // the other's router will be.
         let catalog_internal = LateRouter::new();
-        let booking = booking::Service::new(
-            config.booking.options(),
-            booking::Parts {
-                box_office: system.box_office(),
-                fresh_views: system.fresh_views(),
-                catalog: Upstream::Local(catalog_internal.clone()),
-                verifier: Arc::clone(&verifier),
-                entropy: entropy.clone(),
-                ticket_secret: keys.ticket_secret,
-            },
-        );
+        let (booking, booking_internal) = match booking {
+            BookingAt::Elsewhere(replicas) => {
+                (Upstream::Replicas(replicas.clone()), Upstream::Replicas(replicas))
+            }
+            BookingAt::Here(system) => {
+                let catalog = Upstream::Local(catalog_internal.clone());
+                let secret = keys.ticket_secret;
+                let service = booking_service(config, system, catalog, &verifier, entropy, secret);
+                (service.router().into(), service.internal_router().into())
+            }
+        };
         let catalog = catalog::Service::new(
             config.catalog.options(&config.limits),
             catalog::Parts {
                 store: Arc::clone(&stores.catalog),
                 bus: Arc::clone(&stores.bus),
-                booking: booking.internal_router().into(),
+                booking: booking_internal,
                 verifier: Arc::clone(&verifier),
                 clock: clock.clone(),
                 entropy: entropy.clone(),
@@ -78,11 +86,8 @@ impl Faces {
         );
         let first = catalog_internal.bind(catalog.internal_router());
         debug_assert!(first, "nobody else has this place");
-        let upstreams = Upstreams {
-            auth: auth.router().into(),
-            booking: booking.router().into(),
-            catalog: catalog.router().into(),
-        };
+        let upstreams =
+            Upstreams { auth: auth.router().into(), booking, catalog: catalog.router().into() };
         let readiness = Readiness::default();
         let gateway = Gateway::new(
             config.gateway.options(),
@@ -93,6 +98,29 @@ impl Faces {
         );
         Ok(Self { gateway, readiness, auth, catalog })
     }
+}
+
+/// The booking service of a process that owns everything.
+fn booking_service(
+    config: &Config,
+    system: &System,
+    catalog: Upstream,
+    verifier: &Arc<Verifier>,
+    entropy: &Arc<SystemEntropy>,
+    ticket_secret: [u8; 32],
+) -> booking::Service {
+    booking::Service::new(
+        config.booking.options(),
+        booking::Parts {
+            box_office: system.box_office(),
+            fresh_views: system.fresh_views(),
+            catalog,
+            verifier: Arc::clone(verifier),
+            entropy: entropy.clone(),
+            ticket_secret,
+            peers: None,
+        },
+    )
 }
 
 #[cfg(test)]

@@ -5,7 +5,10 @@
 //! config     all settings: flags, environment, file, defaults
 //! node       starts everything in order, stops it backwards
 //! faces      the services and the gateway in front of them
+//! roles      which parts of the system a process runs
+//! front      what replicas learn from the process with auth, catalog and bus
 //! stores     opens the data folder
+//! servers    connects to the servers of a cluster
 //! keys       the signing key and what is derived from it
 //! listen     the HTTP server
 //! shutdown   signals
@@ -19,9 +22,12 @@ pub mod clock;
 pub mod config;
 mod faces;
 pub mod files;
+pub mod front;
 pub mod keys;
 pub mod listen;
 pub mod node;
+pub mod roles;
+pub mod servers;
 pub mod shutdown;
 pub mod stores;
 pub mod telemetry;

@@ -21,13 +21,19 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
 mod addresses;
 mod streaming;
+#[cfg(feature = "tls")]
+mod tls;
+
+#[cfg(feature = "tls")]
+pub use tls::HANDSHAKE_LIMIT;
 
 use addresses::{Addresses, Place};
 use streaming::Streaming;
@@ -78,6 +84,16 @@ enum Stage {
     Cut,
 }
 
+/// What comes before a connection is served.
+#[derive(Clone)]
+enum Way {
+    /// Nothing.
+    Plain,
+    /// A handshake.
+    #[cfg(feature = "tls")]
+    Tls(Arc<tokio_rustls::TlsAcceptor>),
+}
+
 /// A running server.
 #[derive(Debug)]
 pub struct Server {
@@ -108,11 +124,24 @@ impl Server {
         H: Fn(Request) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Response> + Send + 'static,
     {
+        Self::start_by(listener, options, Way::Plain, handler)
+    }
+
+    fn start_by<H, F>(
+        listener: TcpListener,
+        options: Options,
+        way: Way,
+        handler: H,
+    ) -> io::Result<Self>
+    where
+        H: Fn(Request) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = Response> + Send + 'static,
+    {
         let addr = listener.local_addr()?;
         let (stage, stages) = watch::channel(Stage::Serve);
         let slots = Arc::new(Semaphore::new(options.max_connections as usize));
-        let accepting =
-            tokio::spawn(accept(listener, options.clone(), handler, stages, Arc::clone(&slots)));
+        let accepting = accept(listener, options.clone(), way, handler, stages, Arc::clone(&slots));
+        let accepting = tokio::spawn(accepting);
         Ok(Self { addr, options, stage, slots, accepting })
     }
 
@@ -143,6 +172,7 @@ impl Server {
 async fn accept<H, F>(
     listener: TcpListener,
     options: Options,
+    way: Way,
     handler: H,
     mut stages: watch::Receiver<Stage>,
     slots: Arc<Semaphore>,
@@ -172,7 +202,21 @@ async fn accept<H, F>(
                     let (protocol, handler) = (protocol.clone(), handler.clone());
                     let held = (slot, place);
                     let connection = Accepted { stream, peer, idle_timeout };
-                    tokio::spawn(serve(connection, protocol, handler, stages, held));
+                    match &way {
+                        Way::Plain => {
+                            tokio::spawn(serve(connection, protocol, handler, stages, held))
+                        }
+                        #[cfg(feature = "tls")]
+                        Way::Tls(acceptor) => {
+                            let (acceptor, mut stages) = (Arc::clone(acceptor), stages);
+                            tokio::spawn(async move {
+                                let shaken = tls::shake(&acceptor, connection, &mut stages).await;
+                                if let Some(connection) = shaken {
+                                    serve(connection, protocol, handler, stages, held).await;
+                                }
+                            })
+                        }
+                    };
                 }
                 // The other side was gone before we came.
                 Err(e) if e.kind() == io::ErrorKind::ConnectionAborted => {}
@@ -202,19 +246,20 @@ struct Activity {
 }
 
 /// A connection that was accepted.
-struct Accepted {
-    stream: TcpStream,
+struct Accepted<S> {
+    stream: S,
     peer: IpAddr,
     idle_timeout: Duration,
 }
 
-async fn serve<H, F>(
-    connection: Accepted,
+async fn serve<S, H, F>(
+    connection: Accepted<S>,
     protocol: http1::Builder,
     handler: H,
     mut stages: watch::Receiver<Stage>,
     held: (OwnedSemaphorePermit, Place),
 ) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     H: Fn(Request) -> F + Send + 'static,
     F: Future<Output = Response> + Send + 'static,
 {
@@ -270,6 +315,7 @@ async fn serve<H, F>(
 #[cfg(test)]
 mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
     use tokio::sync::Notify;
 
     use super::*;

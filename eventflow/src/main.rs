@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use eventflow::cli::{Cli, Command, Failure, RunArgs, perform};
+use eventflow::roles::{Part, Role};
 use eventflow::shutdown::Signals;
 use eventflow::{Config, Node, files, telemetry};
 
@@ -33,14 +34,15 @@ fn run(args: &RunArgs) -> Result<(), Failure> {
     telemetry::start(&config.log.level);
     files::allow_for(config.server.max_connections);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let outcome = runtime.block_on(serve(config));
+    let outcome = runtime.block_on(serve(config, &args.parts));
     runtime.shutdown_timeout(LAST_PATIENCE);
     outcome
 }
 
-async fn serve(config: Config) -> Result<(), Failure> {
+async fn serve(config: Config, parts: &[Part]) -> Result<(), Failure> {
     let mut signals = Signals::listen()?;
-    let node = Node::start(config).await?;
+    let role = Role::of(parts, &config)?;
+    let node = Node::start_as(role, config).await?;
     announce(&node);
     signals.wait().await;
     signals.exit_at_next_interrupt();
@@ -53,7 +55,14 @@ async fn serve(config: Config) -> Result<(), Failure> {
 /// know; that is no reason to end.
 fn announce(node: &Node) {
     let mut out = std::io::stdout().lock();
-    let _ = writeln!(out, "EventFlow listens on http://{}", node.addr());
-    let _ = writeln!(out, "data in {}", node.data().display());
+    match node.replica() {
+        Some(name) => {
+            let _ = writeln!(out, "EventFlow replica {name} listens on {}", node.addr());
+        }
+        None => {
+            let _ = writeln!(out, "EventFlow listens on http://{}", node.addr());
+            let _ = writeln!(out, "data in {}", node.data().display());
+        }
+    }
     let _ = out.flush();
 }

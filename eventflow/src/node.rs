@@ -9,17 +9,26 @@ use std::time::Duration;
 use actors::System;
 use adapter_sqlite::{OpenError, Sqlite};
 use api::Entropy;
-use gateway::{Gateway, Readiness};
+use api::upstream::{Client, Replicas, ReplicasOptions};
+use axum::extract::Request;
+use axum::response::Response;
+use gateway::Readiness;
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
 use crate::clock::{ProcessClock, SystemEntropy};
 use crate::config::{Config, ConfigError};
-use crate::faces::Faces;
+use crate::faces::{BookingAt, Faces};
+use crate::front::Front;
 use crate::keys::{KeyFileError, Keys};
 use crate::listen::{self, Server};
+use crate::roles::Role;
 use crate::stores;
+
+pub(crate) mod inside;
+mod replica;
 
 /// Why a node could not start. Each is a sentence for whoever started the program.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +48,12 @@ pub enum NodeError {
     /// The auth service did not start.
     #[error("the auth service cannot start: {0}")]
     Auth(#[from] auth::Error),
+    /// The servers of a cluster cannot be used.
+    #[error(transparent)]
+    Servers(#[from] storage::StorageError),
+    /// What the processes of an installation need to know one another is missing.
+    #[error("{0}")]
+    Internal(String),
     /// The address cannot be listened on.
     #[error("cannot listen on {addr}: {reason}")]
     Listen {
@@ -52,69 +67,79 @@ pub enum NodeError {
 /// A running node.
 pub struct Node {
     data: PathBuf,
-    server: Server,
+    /// The name, if it is a booking replica.
+    replica: Option<String>,
+    /// Where it is met first.
+    addr: SocketAddr,
+    servers: Vec<Server>,
     running: Running,
 }
 
-/// What runs behind the listener.
+/// What runs behind the listeners.
 struct Running {
     readiness: Readiness,
-    system: System,
-    /// Keep the catalog's documents and the ended sessions in step; end when told to.
+    system: Option<System>,
+    /// Keep documents, ended sessions and the health of others in step; end when told to.
     followers: JoinSet<()>,
     end_followers: watch::Sender<bool>,
-    sqlite: Sqlite,
+    sqlite: Option<Sqlite>,
     drain: Duration,
 }
 
 impl Node {
-    /// Start everything: stores, keys, actors, services, gateway, listener; then it is
-    /// ready. What was started before something failed is stopped again.
+    /// Start everything in one process: stores, keys, actors, services, gateway, listener;
+    /// then it is ready. What was started before something failed is stopped again.
     ///
     /// # Errors
     ///
     /// The first thing that failed.
     pub async fn start(config: Config) -> Result<Self, NodeError> {
+        Self::start_as(Role::Everything, config).await
+    }
+
+    /// Start what a process of this role runs.
+    ///
+    /// # Errors
+    ///
+    /// The first thing that failed.
+    pub async fn start_as(role: Role, config: Config) -> Result<Self, NodeError> {
         config.validate()?;
+        match role {
+            Role::Everything | Role::Front => Self::start_folder(role, config).await,
+            Role::Replica => replica::start(config).await,
+        }
+    }
+
+    /// Everything, or everything but booking, on one folder.
+    async fn start_folder(role: Role, config: Config) -> Result<Self, NodeError> {
         let addr = config.listen_addr()?;
         let sqlite = stores::open(&config.data.dir, &config.storage).await?;
         let (clock, entropy) = (Arc::new(ProcessClock::start()), Arc::new(SystemEntropy));
-        let (keys, system) = match decide(&config, &sqlite, &clock, &entropy).await {
-            Ok(started) => started,
-            Err(error) => {
-                sqlite.close().await;
-                return Err(error);
-            }
+        let booking = match role {
+            Role::Everything => decide(&config, &sqlite, &clock, &entropy).await.map(Some),
+            Role::Front | Role::Replica => Ok(None),
         };
-        let faces = Faces::new(&config, &sqlite.stores(), &system, keys, &clock, &entropy);
-        // What was ended before must be known before anything is answered.
-        let faces = match faces {
-            Ok(faces) => faces.auth.prepare().await.map(|()| faces),
+        let drain = Duration::from_millis(u64::from(config.server.actors_drain_timeout_ms));
+        let mut running = Running {
+            readiness: Readiness::default(),
+            system: None,
+            followers: JoinSet::new(),
+            end_followers: watch::channel(false).0,
+            sqlite: Some(sqlite),
+            drain,
+        };
+        let opened = match booking {
+            Ok(system) => {
+                running.system = system;
+                serve_folder(&config, addr, &mut running, &clock, &entropy).await
+            }
             Err(error) => Err(error),
         };
-        let Faces { gateway, readiness, auth, catalog } = match faces {
-            Ok(faces) => faces,
-            Err(error) => {
-                system.stop(Instant::now()).await;
-                sqlite.close().await;
-                return Err(error.into());
-            }
-        };
-        let (end_followers, end) = watch::channel(false);
-        let mut followers = JoinSet::new();
-        let ended = |mut end: watch::Receiver<bool>| async move {
-            // Its being dropped means the same: the node is gone.
-            let _ = end.wait_for(|end| *end).await;
-        };
-        let (catalog_end, auth_end) = (ended(end.clone()), ended(end));
-        followers.spawn(async move { catalog.run(catalog_end).await });
-        followers.spawn(async move { auth.run(auth_end).await });
-        let drain = Duration::from_millis(u64::from(config.server.actors_drain_timeout_ms));
-        let running = Running { readiness, system, followers, end_followers, sqlite, drain };
-        match open_door(&config, addr, gateway).await {
-            Ok(server) => {
+        match opened {
+            Ok(servers) => {
                 running.readiness.ready();
-                Ok(Self { data: absolute(&config.data.dir), server, running })
+                let (data, addr) = (absolute(&config.data.dir), servers[0].addr());
+                Ok(Self { data, replica: None, addr, servers, running })
             }
             Err(error) => {
                 running.stop().await;
@@ -126,7 +151,7 @@ impl Node {
     /// Where it listens.
     #[must_use]
     pub const fn addr(&self) -> SocketAddr {
-        self.server.addr()
+        self.addr
     }
 
     /// Where the data lies.
@@ -135,14 +160,25 @@ impl Node {
         &self.data
     }
 
-    /// Stop, backwards: not ready, nothing new accepted, requests drained, actors drained
-    /// and the projector caught up, stores closed. Every wait is bounded, and what isn't
-    /// done by then is left as a kill would leave it: safe.
+    /// Its name, if it is a booking replica.
+    #[must_use]
+    pub fn replica(&self) -> Option<&str> {
+        self.replica.as_deref()
+    }
+
+    /// Stop, backwards: not ready, partitions handed over, nothing new accepted, requests
+    /// drained, actors drained and the projector caught up, stores closed. Every wait is
+    /// bounded, and what isn't done by then is left as a kill would leave it: safe.
     pub async fn stop(self) {
         self.running.readiness.draining();
-        // Streams have no end of their own that the listener could wait for.
-        self.running.system.end_watches();
-        if !self.server.stop().await {
+        if let Some(system) = &self.running.system {
+            system.hand_over(Instant::now() + self.running.drain).await;
+            // Streams have no end of their own that the listener could wait for.
+            system.end_watches();
+        }
+        let stopped = self.servers.into_iter().map(Server::stop);
+        let stopped = futures_util::future::join_all(stopped).await;
+        if stopped.contains(&false) {
             tracing::warn!("requests in flight were cut off");
         }
         self.running.stop().await;
@@ -150,52 +186,131 @@ impl Node {
 }
 
 impl Running {
+    /// Resolves when followers are to end.
+    fn end(&self) -> impl Future<Output = ()> + use<> {
+        let mut end = self.end_followers.subscribe();
+        async move {
+            // Its being dropped means the same: the node is gone.
+            let _ = end.wait_for(|end| *end).await;
+        }
+    }
+
     async fn stop(mut self) {
         let deadline = Instant::now() + self.drain;
-        self.system.stop(deadline).await;
+        if let Some(system) = self.system {
+            system.stop(deadline).await;
+        }
         // After the projector, which hands the catalog the last facts. What it hasn't read
         // by then stays on the bus for the next start.
         self.end_followers.send_replace(true);
         let all = async { while self.followers.join_next().await.is_some() {} };
         let _ = timeout_at(deadline, all).await;
-        self.sqlite.close().await;
+        if let Some(sqlite) = self.sqlite {
+            sqlite.close().await;
+        }
     }
 }
 
-/// Start what decides: the keys that say who may, and the actors.
+/// The services on a folder, and the doors to them.
+async fn serve_folder(
+    config: &Config,
+    addr: SocketAddr,
+    running: &mut Running,
+    clock: &Arc<ProcessClock>,
+    entropy: &Arc<SystemEntropy>,
+) -> Result<Vec<Server>, NodeError> {
+    let stores = running.sqlite.as_ref().map(Sqlite::stores).expect("a folder was opened");
+    let keys = load_keys(config, entropy)?;
+    let others = match &running.system {
+        Some(_) => None,
+        None => Some(Others::of(config)?),
+    };
+    let booking = match (&running.system, &others) {
+        (Some(system), _) => BookingAt::Here(system),
+        (None, Some(others)) => BookingAt::Elsewhere(others.replicas.clone()),
+        (None, None) => unreachable!("booking is here or elsewhere"),
+    };
+    let faces = Faces::new(config, &stores, booking, keys, clock, entropy)?;
+    let Faces { gateway, readiness, auth, catalog } = faces;
+    // What was ended before must be known before anything is answered.
+    auth.prepare().await?;
+    running.readiness = readiness;
+    let mut servers = Vec::new();
+    let handler = move |request| gateway.handle(request);
+    servers.push(open_door(config, addr, handler).await?);
+    if let Some(Others { addr, client, replicas }) = others {
+        let front = Front { bus: stores.bus, sessions: stores.sessions, clock: clock.clone() };
+        let router = front.router(catalog.internal_router(), client.trust().clone());
+        servers.push(inside::open(config, addr, client.trust(), router).await?);
+        let end = running.end();
+        running.followers.spawn(async move { replicas.run(end).await });
+    }
+    let (catalog_end, auth_end) = (running.end(), running.end());
+    running.followers.spawn(async move { catalog.run(catalog_end).await });
+    running.followers.spawn(async move { auth.run(auth_end).await });
+    Ok(servers)
+}
+
+/// What a front needs to meet replicas.
+struct Others {
+    addr: SocketAddr,
+    client: Client,
+    replicas: Replicas,
+}
+
+impl Others {
+    fn of(config: &Config) -> Result<Self, NodeError> {
+        let client = inside::client(config)?;
+        let patience = Duration::from_millis(u64::from(config.cluster.patience_ms));
+        let options = ReplicasOptions { patience };
+        let replicas = Replicas::new(options, client.clone(), &config.cluster.replicas);
+        Ok(Self { addr: inside::internal_addr(config)?, client, replicas })
+    }
+}
+
+fn load_keys(config: &Config, entropy: &SystemEntropy) -> Result<Keys, NodeError> {
+    let configured = Some(config.auth.signing_key_file.as_path());
+    let configured = configured.filter(|file| !file.as_os_str().is_empty());
+    Ok(Keys::load(configured, &config.data.dir, entropy)?)
+}
+
+/// Start what decides.
 async fn decide(
     config: &Config,
     sqlite: &Sqlite,
     clock: &Arc<ProcessClock>,
     entropy: &SystemEntropy,
-) -> Result<(Keys, System), NodeError> {
-    let configured = Some(config.auth.signing_key_file.as_path());
-    let configured = configured.filter(|file| !file.as_os_str().is_empty());
-    let keys = Keys::load(configured, &config.data.dir, entropy)?;
+) -> Result<System, NodeError> {
+    // Before anything is claimed: without keys nothing can be served.
+    load_keys(config, entropy)?;
     let mut incarnation = [0; 8];
     entropy.fill(&mut incarnation);
     let owner = format!("process {}", std::process::id());
     let options = config.actors.options(&config.limits);
     let clock: Arc<dyn actors::Clock> = Arc::<ProcessClock>::clone(clock);
-    let system = actors::start(options, sqlite.stores(), clock, &owner, incarnation).await?;
-    Ok((keys, system))
+    let stores = sqlite.stores().booking();
+    Ok(actors::start(options, stores, clock, &owner, incarnation).await?)
 }
 
-async fn open_door(
-    config: &Config,
-    addr: SocketAddr,
-    gateway: Gateway,
-) -> Result<Server, NodeError> {
-    let failed = |error: io::Error| {
-        let reason = match error.kind() {
-            io::ErrorKind::AddrInUse => "the port is in use".to_owned(),
-            _ => error.to_string(),
-        };
-        NodeError::Listen { addr, reason }
+async fn open_door<H, F>(config: &Config, addr: SocketAddr, handler: H) -> Result<Server, NodeError>
+where
+    H: Fn(Request) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Response> + Send + 'static,
+{
+    let (listener, options) = (listener(addr).await?, config.server.options());
+    Server::start(listener, options, handler).map_err(|error| not_listening(addr, &error))
+}
+
+async fn listener(addr: SocketAddr) -> Result<TcpListener, NodeError> {
+    listen::bind(addr).await.map_err(|error| not_listening(addr, &error))
+}
+
+fn not_listening(addr: SocketAddr, error: &io::Error) -> NodeError {
+    let reason = match error.kind() {
+        io::ErrorKind::AddrInUse => "the port is in use".to_owned(),
+        _ => error.to_string(),
     };
-    let listener = listen::bind(addr).await.map_err(failed)?;
-    let handler = move |request| gateway.handle(request);
-    Server::start(listener, config.server.options(), handler).map_err(failed)
+    NodeError::Listen { addr, reason }
 }
 
 /// The folder's whole name, for people who look for it.

@@ -9,8 +9,22 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 /// The crates that speak at the configured level; everything else is a library and
 /// speaks from `warn` on.
-const OURS: &[&str] =
-    &["eventflow", "gateway", "auth", "catalog", "booking", "api", "actors", "adapter_sqlite"];
+const OURS: &[&str] = &[
+    "eventflow",
+    "gateway",
+    "auth",
+    "catalog",
+    "booking",
+    "api",
+    "actors",
+    "adapter_sqlite",
+    "adapter_redis",
+    "adapter_cassandra",
+];
+
+/// The driver of Cassandra advises against naming the keyspace once for all statements; with
+/// one keyspace there is nothing to mistake.
+const ADVICE: &str = "scylla::network::connection";
 
 /// The levels that may be configured.
 pub const LEVELS: &[&str] = &["off", "error", "warn", "info", "debug", "trace"];
@@ -21,6 +35,7 @@ pub fn start(level: &str) {
     let libraries = level.min(LevelFilter::WARN);
     let targets = Targets::new()
         .with_default(libraries)
+        .with_target(ADVICE, level.min(LevelFilter::ERROR))
         .with_targets(OURS.iter().map(|target| (*target, level)));
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)

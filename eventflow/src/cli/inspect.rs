@@ -5,11 +5,22 @@ use std::io::Write;
 use adapter_sqlite::admin::{self, Inspection};
 use api::clock::rfc3339;
 use api::wire::{Id, parse_id};
-use engine::{BookingEvent, BookingId, EventId, Inventory};
+use engine::{BookingEvent, BookingId, EventId, Inventory, Seq};
 use serde_json::{Value, json};
-use storage::{OutboxEntry, record};
+use storage::{BATCH_ENTRIES, OutboxEntry, Position, Target, record};
 
-use super::{Failure, FolderArgs};
+use super::{Failure, FolderArgs, block_on};
+use crate::Config;
+use crate::servers::{self, Servers};
+
+/// Batches of the journal read at a time.
+const HISTORY_PAGE: usize = 512;
+
+/// Batches of the outbox looked through.
+const OUTBOX_BATCHES: usize = 100_000;
+
+/// What is said of an id that nobody knows.
+const NOTHING: &str = "nothing is stored under this id";
 
 pub(super) fn inspect(
     folder: &FolderArgs,
@@ -18,19 +29,15 @@ pub(super) fn inspect(
     as_json: bool,
 ) -> Result<(), Failure> {
     let config = folder.load()?;
-    let dir = &config.data.dir;
     let id = parse_id(id).ok_or("that is not an id")?;
-    let mut seen = admin::inspect(dir, EventId::from(id), batches)?;
-    if seen.is_none()
-        && let Some(tag) = BookingId::from(id).tag()
-    {
-        // A booking or a hold leads home; two events that share a tag are both shown.
-        for event in admin::events_by_tag(dir, tag)? {
-            seen = admin::inspect(dir, event, batches)?.or(seen);
-        }
-    }
-    let seen = seen.ok_or("nothing is stored under this id")?;
-    let shown = shown(&seen)?;
+    let shown = if config.storage.is_folder() {
+        shown(&in_folder(&config, id, batches)?.ok_or(NOTHING)?)?
+    } else {
+        let (seen, journal) = block_on(on_servers(&config, id, batches))??.ok_or(NOTHING)?;
+        let mut shown = shown(&seen)?;
+        shown["cursors"]["journal"] = json!(journal.0);
+        shown
+    };
     let mut text = String::new();
     if as_json {
         text = serde_json::to_string_pretty(&shown)?;
@@ -46,6 +53,86 @@ pub(super) fn inspect(
     match shown["replay"].as_str() {
         Some("equals the header") => Ok(()),
         _ => Err("the stored history does not make what the header says".into()),
+    }
+}
+
+/// What a data folder has of an event, or of the event that an id belongs to.
+fn in_folder(config: &Config, id: Id, batches: usize) -> Result<Option<Inspection>, Failure> {
+    let dir = &config.data.dir;
+    let mut seen = admin::inspect(dir, EventId::from(id), batches)?;
+    if seen.is_none()
+        && let Some(tag) = BookingId::from(id).tag()
+    {
+        // A booking or a hold leads home; of two events that share a tag the last is shown.
+        for event in admin::events_by_tag(dir, tag)? {
+            seen = admin::inspect(dir, event, batches)?.or(seen);
+        }
+    }
+    Ok(seen)
+}
+
+/// The same of the servers of a cluster, and how far the journal has followed. Wakes and
+/// claims nothing.
+async fn on_servers(
+    config: &Config,
+    id: Id,
+    batches: usize,
+) -> Result<Option<(Inspection, Position)>, Failure> {
+    let servers = servers::connect(config, 0).await?;
+    let mut event = EventId::from(id);
+    let mut loaded = servers.commit.load(event).await?;
+    if loaded.is_none()
+        && let Some(tag) = BookingId::from(id).tag()
+    {
+        for other in servers.commit.events_by_tag(tag).await? {
+            event = other;
+            loaded = servers.commit.load(event).await?;
+        }
+    }
+    let Some(loaded) = loaded else { return Ok(None) };
+    let header = loaded.header;
+    let partition = servers.commit.partition_of(event);
+    let cursors = servers.outbox.cursors().ok_or("this store keeps no cursors")?;
+    let journal = cursors.cursor(partition, Target::Journal).await?;
+    let from = header.head.seq.0.saturating_sub(batches as u64 * BATCH_ENTRIES as u64);
+    let mut known = newest(&servers, event, Seq(from.max(1))).await?;
+    // What the journal does not have yet, the outbox has.
+    let fresh = servers.outbox.read(partition, journal, OUTBOX_BATCHES).await?;
+    known.extend(fresh.into_iter().filter(|batch| batch.event == event));
+    known.drain(..known.len().saturating_sub(batches));
+    let holders = servers.commit.holders().await?;
+    let held = holders.into_iter().find(|held| held.partition == partition);
+    let held = held.ok_or("the store does not have this partition")?;
+    let seen = Inspection {
+        header,
+        loaded,
+        batches: known,
+        owner: held.owner.unwrap_or_else(|| "nobody".to_owned()),
+        epoch: held.epoch,
+        era: held.era,
+        last: held.last,
+        views: Some(cursors.cursor(partition, Target::Views).await?),
+        bus: Some(cursors.cursor(partition, Target::Bus).await?),
+    };
+    Ok(Some((seen, journal)))
+}
+
+/// Batches of an event from a seq on, as the journal has them.
+async fn newest(
+    servers: &Servers,
+    event: EventId,
+    mut from: Seq,
+) -> Result<Vec<OutboxEntry>, Failure> {
+    let mut known: Vec<OutboxEntry> = Vec::new();
+    loop {
+        let last = known.last().map(|batch| batch.position);
+        let page = servers.journal.history(event, from, HISTORY_PAGE).await?;
+        let before = known.len();
+        known.extend(page.into_iter().filter(|batch| Some(batch.position) > last));
+        match known.last() {
+            Some(end) if known.len() > before => from = Seq(end.last_seq.0 + 1),
+            _ => return Ok(known),
+        }
     }
 }
 

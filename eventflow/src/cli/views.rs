@@ -17,6 +17,11 @@ pub(super) fn options(config: &Config) -> Options {
 
 pub(super) fn migrate(folder: &FolderArgs) -> Result<(), Failure> {
     let config = folder.load()?;
+    if !config.storage.is_folder() {
+        block_on(crate::servers::migrate(&config))??;
+        eprintln!("Redis and Cassandra have what replicas need");
+        return Ok(());
+    }
     super::must_exist(&config)?;
     for migrated in admin::migrate(&config.data.dir)? {
         let admin::Migrated { file, from, to } = migrated;
@@ -31,6 +36,9 @@ pub(super) fn migrate(folder: &FolderArgs) -> Result<(), Failure> {
 
 pub(super) fn rebuild(folder: &FolderArgs, check: bool, json: bool) -> Result<(), Failure> {
     let config = folder.load()?;
+    if !config.storage.is_folder() {
+        return super::recover::rebuild_views(&config, check, json);
+    }
     super::must_exist(&config)?;
     let bar = progress::bar("batches");
     let mut show = |done, all| {

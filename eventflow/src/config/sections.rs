@@ -107,7 +107,11 @@ macro_rules! section {
     };
 }
 
-fn within(key: &str, number: u32, range: std::ops::RangeInclusive<u32>) -> Result<(), ConfigError> {
+pub(super) fn within(
+    key: &str,
+    number: u32,
+    range: std::ops::RangeInclusive<u32>,
+) -> Result<(), ConfigError> {
     if range.contains(&number) {
         return Ok(());
     }
@@ -122,7 +126,7 @@ const DAY_MS: u32 = 86_400_000;
 const MONTH_S: u32 = 30 * 86_400;
 
 /// The longest that a request may take, in milliseconds: part of the protocol.
-const REQUEST_MS: u32 = 30_000;
+pub(super) const REQUEST_MS: u32 = 30_000;
 
 section! {
     /// Where and how it listens.
@@ -304,23 +308,63 @@ impl Default for Data {
     }
 }
 
-/// The data folder's files.
+/// Where things are kept.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Storage {
     /// Threads that read one of the three files.
     pub readers: u32,
+    /// Where decisions are committed: the data folder, or a Redis.
+    pub commits: String,
+    /// Where the long-term record and the lists are: the data folder, or a Cassandra.
+    pub journal: String,
+    /// Copies of every row of the record.
+    pub replication: u32,
+    /// What is asked of the servers.
+    pub durability: String,
 }
 
 impl Default for Storage {
     fn default() -> Self {
-        Self { readers: 2 }
+        Self {
+            readers: 2,
+            commits: FOLDER.to_owned(),
+            journal: FOLDER.to_owned(),
+            replication: 1,
+            durability: "always".to_owned(),
+        }
     }
 }
 
+/// The data folder, as a store.
+pub(super) const FOLDER: &str = "sqlite:";
+
 impl Storage {
-    /// Whether every number is in its range.
+    /// Whether every value is one that it can be.
     pub(super) fn in_range(&self) -> Result<(), ConfigError> {
-        within("storage.readers", self.readers, 1..=64)
+        within("storage.readers", self.readers, 1..=64)?;
+        within("storage.replication", self.replication, 1..=9)?;
+        if self.commits != FOLDER && !self.commits.starts_with("redis://") {
+            let expected = "\"sqlite:\" or an address like \"redis://host:6379/0\"";
+            return Err(ConfigError::invalid("storage.commits", expected));
+        }
+        if self.journal != FOLDER && !self.journal.starts_with("cassandra://") {
+            let expected = "\"sqlite:\" or an address like \"cassandra://host:9042/eventflow\"";
+            return Err(ConfigError::invalid("storage.journal", expected));
+        }
+        if (self.commits == FOLDER) != (self.journal == FOLDER) {
+            let expected = "on servers if `storage.commits` is, and in the data folder if it is";
+            return Err(ConfigError::invalid("storage.journal", expected));
+        }
+        if !["always", "everysec"].contains(&self.durability.as_str()) {
+            return Err(ConfigError::invalid("storage.durability", "\"always\" or \"everysec\""));
+        }
+        Ok(())
+    }
+
+    /// Whether everything is in the data folder.
+    #[must_use]
+    pub fn is_folder(&self) -> bool {
+        self.commits == FOLDER
     }
 }
 

@@ -21,7 +21,7 @@ fn load(flags: &RunArgs, environment: &[(&str, &str)]) -> Result<Config, ConfigE
 /// Flags that name this file.
 fn by_file(file: &Path) -> RunArgs {
     let folder = FolderArgs { data: None, config: Some(file.to_owned()) };
-    RunArgs { listen: None, folder }
+    RunArgs { folder, ..RunArgs::default() }
 }
 
 fn load_file(text: &str) -> Result<Config, ConfigError> {
@@ -140,6 +140,8 @@ fn a_value_that_cannot_be_is_an_error_that_names_it() {
         ("[limits]\nclient_key_memory_s = 60", "limits.client_key_memory_s"),
         ("[booking]\ndeadline_ms = 15000", "catalog.booking_patience_ms"),
         ("[storage]\nreaders = 0", "storage.readers"),
+        ("[cluster]\ntls_ca_file = \"a\"\ntls_cert_file = \"c\"", "cluster.tls_key_file"),
+        ("[cluster]\ntls_key_file = \"k\"", "cluster.tls_ca_file"),
         ("[log]\nlevel = \"loud\"", "log.level"),
     ] {
         let error = load_file(text).unwrap_err();

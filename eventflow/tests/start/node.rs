@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use eventflow::node::NodeError;
+use eventflow::roles::Role;
 use eventflow::{Config, Node};
 use serde_json::{Value, json};
 
@@ -89,4 +90,20 @@ async fn a_start_that_fails_late_leaves_nothing_behind() {
     assert!(matches!(error, NodeError::Listen { .. }), "{error}");
     // The folder is free again.
     Node::start(config(data.path())).await.unwrap().stop().await;
+}
+
+#[tokio::test]
+async fn a_process_that_cannot_be_known_does_not_start() {
+    let data = tempfile::tempdir().unwrap();
+    let mut front = config(data.path());
+    front.cluster.listen = "127.0.0.1:0".to_owned();
+    let error = Node::start_as(Role::Front, front.clone()).await.err().unwrap().to_string();
+    assert!(error.contains("neither a secret nor certificates"), "{error}");
+    front.cluster.tls_ca_file = "nowhere".into();
+    front.cluster.tls_cert_file = "nowhere".into();
+    front.cluster.tls_key_file = "nowhere".into();
+    let error = Node::start_as(Role::Front, front).await.err().unwrap().to_string();
+    // Without TLS nothing is even opened.
+    let expected = if cfg!(feature = "tls") { "cannot be read" } else { "built without TLS" };
+    assert!(error.contains(expected), "{error}");
 }
