@@ -21,6 +21,9 @@ pub(crate) fn run(words: &[&str]) -> Result<bool> {
             figures(&FIGURES, &[])?;
         }
         ["engine"] => engine()?,
+        ["replicas", addr, data, options @ ..] => {
+            figures(&["replicas"], &[&[*addr, *data], options].concat())?;
+        }
         [figure, options @ ..] if FIGURES.contains(figure) => figures(&[figure], options)?,
         _ => return Ok(false),
     }

@@ -24,6 +24,11 @@ fn add_to(steps: &mut Steps) -> Result<()> {
     let mut clippy = cargo();
     clippy.args(["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"]);
     steps.command("clippy", &mut clippy)?;
+    // Lines that only a program with all drivers has.
+    let mut full = cargo();
+    full.args(["clippy", "--locked", "-p", "eventflow", "--features", "full", "--all-targets"]);
+    full.args(["--", "-D", "warnings"]);
+    steps.command("clippy with all drivers", &mut full)?;
     let mut doc = cargo();
     // Private items too: whoever reads this documentation works on the code.
     doc.args(["doc", "--locked", "--workspace", "--no-deps", "--document-private-items"]);

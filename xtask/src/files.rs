@@ -8,7 +8,8 @@ use anyhow::{Context, Result, ensure};
 /// More files than the repository will ever have: beyond it something is wrong.
 const MOST_FILES: usize = 20_000;
 
-/// Folders at the top that are made, not written; `.gitignore` names the same.
+/// What is made at the top, not written; `.gitignore` names the same. In a second working
+/// tree `.git` is a file.
 const MADE: [&str; 3] = ["target", "data", ".git"];
 
 /// All files below `root`, relative to it, sorted.
@@ -26,11 +27,11 @@ pub(crate) fn all(root: &Path) -> Result<Vec<PathBuf>> {
             let name = entry.file_name();
             let kind = entry.file_type()?;
             let below = folder.join(&name);
+            if folder.as_os_str().is_empty() && MADE.iter().any(|made| name == *made) {
+                continue;
+            }
             if kind.is_dir() {
-                let made = folder.as_os_str().is_empty() && MADE.iter().any(|made| name == *made);
-                if !made {
-                    folders.push(below);
-                }
+                folders.push(below);
             } else if kind.is_file() && below.extension().is_none_or(|end| end != "log") {
                 files.push(below);
             }

@@ -104,6 +104,8 @@ const LAYERS: &[Layer] = &[
         name: "eventflow",
         may_use: &[
             "actors",
+            "adapter-cassandra",
+            "adapter-redis",
             "adapter-sqlite",
             "api",
             "auth",

@@ -9,20 +9,26 @@
 //! | `mutants` | shows that the kill test fails on each patch of `tests/mutants` |
 //! | `tidy` | rules about files and about who may depend on whom |
 //! | `servers` | real servers on this machine: installed, started, stopped |
+//! | `cluster` | EventFlow's cluster as local processes on those servers |
 //! | `bench` | the figures of `benches/RESULTS.md` |
 //!
 //! Nothing heavy is linked here: the work is done by starting cargo and binaries.
 
 mod bench;
 mod ci;
+mod cluster;
 mod deny;
 mod files;
+mod http;
+mod launched;
 mod layers;
 mod looms;
 mod mutants;
+mod ports;
 mod process;
 mod server;
 mod servers;
+mod signals;
 mod steps;
 mod test;
 mod tidy;
@@ -42,8 +48,16 @@ usage: cargo xtask <command>
   mutants [NAME]   the kill test must fail on each patch of tests/mutants
   servers up|down|kill|wipe|status|env [redis|cassandra ...]
                    real servers on 127.0.0.1, installed if need be
+  cluster [--replicas 3] [--port 8080] [--debug] [--no-limits] [--no-build] [--wipe]
+                   EventFlow's cluster as local processes, until Ctrl-C;
+                   --apart NAME: in a folder, on ports and servers of its own
+  cluster --status [--json] | --kill NODE | --stop NODE | --pause NODE SECONDS |
+          --start NODE | --add | --kill-redis | --start-redis | --down [--wipe]
+                   acts on the one that runs; NODE is b1 to b9, or front
   tidy             rules about files and layers
   bench WHAT       engine | hot-event | start | memory | limits | ceiling | all
+  bench replicas ADDR DATA
+                   a cluster that runs, over one process
 ";
 
 fn main() -> ExitCode {
@@ -73,6 +87,7 @@ fn run(words: &[&str]) -> Result<bool> {
         ["mutants", name] => mutants::run(Some(name))?,
         ["tidy"] => tidy::run()?,
         ["servers", rest @ ..] => return servers::run(rest),
+        ["cluster", rest @ ..] => return cluster::run(rest),
         ["bench", rest @ ..] => return bench::run(rest),
         _ => return Ok(false),
     }

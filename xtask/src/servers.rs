@@ -10,17 +10,17 @@
 
 mod cassandra;
 mod install;
-mod launched;
 mod redis;
 
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use serde_json::{Value, json};
 
+use crate::launched::{Launched, end_of};
+use crate::ports::free_ports;
 use crate::process::root;
-use launched::Launched;
 
 /// How often a server that comes up or goes down is looked at.
 const LOOK: Duration = Duration::from_millis(100);
@@ -31,8 +31,11 @@ const REDIS: u16 = 26_379;
 /// The usual port of Cassandra.
 const CASSANDRA: u16 = 29_042;
 
-/// How often a row of free ports is looked for.
-const PORT_ATTEMPTS: usize = 100;
+/// A server that was told to stop is killed after this.
+const STOP_LIMIT: Duration = Duration::from_secs(40);
+
+/// Lines of a log that are shown when its server does not come up.
+const LOG_LINES: usize = 30;
 
 /// A server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,10 +45,10 @@ pub(crate) enum Name {
 }
 
 /// All servers, in the order in which they are started.
-const ALL: [Name; 2] = [Name::Redis, Name::Cassandra];
+pub(crate) const ALL: [Name; 2] = [Name::Redis, Name::Cassandra];
 
 /// Where servers run.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Servers {
     /// Data, logs, process ids.
     run: PathBuf,
@@ -57,12 +60,12 @@ pub(crate) struct Servers {
 }
 
 impl Name {
-    fn parse(word: &str) -> Result<Self> {
+    pub(crate) fn parse(word: &str) -> Result<Self> {
         let found = ALL.into_iter().find(|name| name.text() == word);
         found.with_context(|| format!("there is no server `{word}`: redis, cassandra"))
     }
 
-    const fn text(self) -> &'static str {
+    pub(crate) const fn text(self) -> &'static str {
         match self {
             Self::Redis => "redis",
             Self::Cassandra => "cassandra",
@@ -104,12 +107,11 @@ pub(crate) fn run(words: &[&str]) -> Result<bool> {
 
 impl Servers {
     /// In the usual place.
-    fn usual() -> Result<Self> {
-        let target = root().join("target");
+    pub(crate) fn usual() -> Result<Self> {
         let run = variable_of("EVENTFLOW_SERVERS_RUN").map(PathBuf::from);
         Ok(Self {
-            run: run.unwrap_or_else(|| target.join("servers")),
-            tools: target.join("tools"),
+            run: run.unwrap_or_else(|| root().join("target/servers")),
+            tools: tools(),
             redis: port_of("EVENTFLOW_REDIS_PORT", REDIS)?,
             cassandra: port_of("EVENTFLOW_CASSANDRA_PORT", CASSANDRA)?,
         })
@@ -117,16 +119,31 @@ impl Servers {
 
     /// In a place and on ports of their own, beside whatever else runs.
     pub(crate) fn apart(name: &str) -> Result<Self> {
-        let target = root().join("target");
         Ok(Self {
-            run: target.join(format!("servers-{name}-{}", std::process::id())),
-            tools: target.join("tools"),
+            run: root().join(format!("target/servers-{name}-{}", std::process::id())),
+            tools: tools(),
             redis: free_ports(1)?,
             cassandra: free_ports(4)?,
         })
     }
 
-    const fn port(&self, name: Name) -> u16 {
+    /// Where they run, to be read by `read` in another process.
+    pub(crate) fn written(&self) -> Value {
+        json!({ "run": self.run, "redis": self.redis, "cassandra": self.cassandra })
+    }
+
+    /// As they were written.
+    pub(crate) fn read(value: &Value) -> Option<Self> {
+        let port = |name: &str| value[name].as_u64().and_then(|port| u16::try_from(port).ok());
+        Some(Self {
+            run: value["run"].as_str()?.into(),
+            tools: tools(),
+            redis: port("redis")?,
+            cassandra: port("cassandra")?,
+        })
+    }
+
+    pub(crate) const fn port(&self, name: Name) -> u16 {
         match name {
             Name::Redis => self.redis,
             Name::Cassandra => self.cassandra,
@@ -164,49 +181,60 @@ impl Servers {
 
     /// Install what is missing, start what does not run, wait until all of them answer.
     pub(crate) fn up(&self, names: &[Name]) -> Result<()> {
+        self.up_unless(names, &|| false)
+    }
+
+    /// The same, given up as soon as `stop` says so.
+    pub(crate) fn up_unless(&self, names: &[Name], stop: &dyn Fn() -> bool) -> Result<()> {
         for name in names {
             match name {
                 Name::Redis => install::redis()?,
                 Name::Cassandra => install::cassandra(&self.tools)?,
             }
         }
+        let began = Instant::now();
         let mut started = Vec::new();
         for name in names {
-            if self.launched(*name)?.is_some() {
-                continue;
+            if self.launched(*name)?.is_none() {
+                self.start(*name)?;
+                started.push(*name);
             }
-            ensure!(
-                !self.answers(*name),
-                "something that was not started here answers on port {}: {}",
-                self.port(*name),
-                name.text()
-            );
-            let folder = self.folder(*name);
-            std::fs::create_dir_all(&folder)
-                .with_context(|| format!("cannot make {}", folder.display()))?;
-            let folder = folder.canonicalize()?;
-            let command = match name {
-                Name::Redis => redis::command(&folder, self.redis)?,
-                Name::Cassandra => cassandra::command(&folder, &self.tools, self.cassandra)?,
-            };
-            Launched::start(command, &self.log(*name), &self.pid_file(*name))?;
-            started.push((*name, Instant::now()));
         }
-        for (name, began) in started {
-            self.wait(name, began)?;
-            eprintln!("{} answers after {:.1} s", name.text(), began.elapsed().as_secs_f64());
+        for name in names {
+            self.wait(*name, began, stop)?;
+            if started.contains(name) {
+                eprintln!("{} answers after {:.1} s", name.text(), began.elapsed().as_secs_f64());
+            }
         }
         Ok(())
     }
 
-    fn wait(&self, name: Name, began: Instant) -> Result<()> {
+    fn start(&self, name: Name) -> Result<()> {
+        ensure!(
+            !self.answers(name),
+            "something that was not started here answers on port {}: {}",
+            self.port(name),
+            name.text()
+        );
+        let folder = self.folder(name);
+        std::fs::create_dir_all(&folder)
+            .with_context(|| format!("cannot make {}", folder.display()))?;
+        let folder = folder.canonicalize()?;
+        let command = match name {
+            Name::Redis => redis::command(&folder, self.redis)?,
+            Name::Cassandra => cassandra::command(&folder, &self.tools, self.cassandra)?,
+        };
+        Launched::start(&command, &self.log(name), &self.pid_file(name))?;
+        Ok(())
+    }
+
+    fn wait(&self, name: Name, began: Instant, stop: &dyn Fn() -> bool) -> Result<()> {
         while !self.answers(name) {
+            ensure!(!stop(), "told to stop before {} answered", name.text());
             let lives = self.launched(name)?.is_some();
             if !lives || began.elapsed() > name.start_limit() {
-                let log = std::fs::read_to_string(self.log(name)).unwrap_or_default();
-                let mut end: Vec<&str> = log.lines().rev().take(30).collect();
-                end.reverse();
-                bail!("{} does not answer; the end of its log:\n{}", name.text(), end.join("\n"));
+                let end = end_of(&self.log(name), LOG_LINES);
+                bail!("{} does not answer; the end of its log:\n{end}", name.text());
             }
             std::thread::park_timeout(LOOK);
         }
@@ -222,7 +250,7 @@ impl Servers {
         }
         for name in names {
             if let Some(launched) = self.launched(*name)? {
-                launched.wait_until_gone()?;
+                launched.wait_until_gone(STOP_LIMIT)?;
                 eprintln!("{} has ended", name.text());
             }
         }
@@ -258,7 +286,7 @@ impl Servers {
     }
 
     /// The process that was started here, if it still runs.
-    fn launched(&self, name: Name) -> Result<Option<Launched>> {
+    pub(crate) fn launched(&self, name: Name) -> Result<Option<Launched>> {
         Launched::find(&self.pid_file(name))
     }
 
@@ -282,19 +310,13 @@ fn port_of(variable: &str, usual: u16) -> Result<u16> {
     }
 }
 
-/// The first of so many ports in a row on which nobody listens now.
-fn free_ports(count: u16) -> Result<u16> {
-    for _ in 0..PORT_ATTEMPTS {
-        let first = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let mut row = (first..).take(usize::from(count));
-        if row.all(|port| TcpListener::bind(("127.0.0.1", port)).is_ok()) {
-            return Ok(first);
-        }
-    }
-    bail!("there are no {count} free ports in a row")
+/// What is downloaded is the same for all.
+fn tools() -> PathBuf {
+    root().join("target/tools")
 }
 
-fn remove(path: &Path) -> Result<()> {
+/// Removes a file or a folder, if it is there.
+pub(crate) fn remove(path: &Path) -> Result<()> {
     let removed = if path.is_dir() {
         std::fs::remove_dir_all(path)
     } else if path.exists() {
@@ -305,7 +327,8 @@ fn remove(path: &Path) -> Result<()> {
     removed.with_context(|| format!("cannot remove {}", path.display()))
 }
 
-fn variable_of(name: &str) -> Option<String> {
+/// A variable of the environment that says something.
+pub(crate) fn variable_of(name: &str) -> Option<String> {
     #[allow(clippy::disallowed_methods, reason = "a tool for developers, not the product")]
     std::env::var(name).ok().filter(|text| !text.is_empty())
 }

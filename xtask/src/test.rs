@@ -4,6 +4,8 @@
 //! here asks for the same packages (the default members) and for test targets:
 //! otherwise tokio and all that needs it would be compiled twice.
 
+mod cluster;
+
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -17,6 +19,9 @@ use crate::steps::Steps;
 
 /// The test target that kills servers; it wants the machine for itself.
 pub(crate) const KILL: &str = "kill";
+
+/// The test target that needs the feature of the same name.
+const TLS: &str = "tls";
 
 /// Longest time that the shell script may take.
 const SCRIPT_LIMIT: std::time::Duration = std::time::Duration::from_secs(5 * 60);
@@ -47,6 +52,11 @@ pub(crate) fn add_to(steps: &mut Steps) -> Result<()> {
     steps.command("Rust tests", &mut ordinary)?;
     looms::add_to(steps)?;
 
+    // On its own: with the feature every crate above `api` is another one.
+    let mut tls = cargo();
+    tls.args(["test", "--locked", "-p", "eventflow", "--features", "tls", "--test", TLS]);
+    steps.command("certificates", &mut tls)?;
+
     let mut kill = cargo();
     kill.args(["test", "--locked", "--test", KILL, "--", "--nocapture"]);
     steps.command("kill test", &mut kill)?;
@@ -76,7 +86,8 @@ pub(crate) fn add_with_servers_to(steps: &mut Steps) -> Result<()> {
         .run("servers", || servers.up(&names).map(|()| Vec::new()))
         .and_then(|()| test_with(steps, &servers));
     let wiped = servers.wipe(&names);
-    outcome.and(wiped)
+    outcome.and(wiped)?;
+    cluster::add_to(steps)
 }
 
 fn test_with(steps: &mut Steps, servers: &Servers) -> Result<()> {

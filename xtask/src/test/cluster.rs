@@ -1,0 +1,105 @@
+//! A cluster of its own under the contract's tests, and one drill: does it hold together?
+
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use crate::cluster::{Cluster, Place};
+use crate::process::{Bound, cargo, root, watch};
+use crate::signals::Signals;
+use crate::steps::Steps;
+
+/// Replicas of the cluster.
+const REPLICAS: u16 = 3;
+
+/// Longest time that the shell script may take against it.
+const SCRIPT_LIMIT: Duration = Duration::from_secs(5 * 60);
+
+/// Longest time of the drill.
+const DRILL_LIMIT: Duration = Duration::from_secs(5 * 60);
+
+/// Load of the drill: what a debug build on a shared machine bears.
+const DRILL: [&str; 10] =
+    ["--rate", "60", "--seconds", "24", "--events", "12", "--people", "80", "--hot-places", "60"];
+
+/// Build it with all drivers, start it, ask it everything, kill the owner of its busiest event.
+///
+/// # Errors
+/// The first thing that was wrong.
+pub(super) fn add_to(steps: &mut Steps) -> Result<()> {
+    let mut build = cargo();
+    build.args(["build", "--locked", "-p", "eventflow", "--features", "full"]);
+    steps.command("build with all drivers", &mut build)?;
+    let mut build = cargo();
+    build.args(["build", "--locked", "-p", "tests", "--bin", "drill"]);
+    steps.command("build the drill", &mut build)?;
+    let binary = root().join("target/debug/eventflow");
+    let mut cluster = Cluster::apart("test", binary, Signals::default())?;
+    cluster.place.no_limits = true;
+    let outcome = steps
+        .run("cluster", || {
+            cluster.place.make()?;
+            cluster.up(REPLICAS)?;
+            Ok(vec![format!("{REPLICAS} replicas behind {}", cluster.place.public())])
+        })
+        .and_then(|()| proofs(steps, &cluster.place));
+    if outcome.is_err() {
+        show_logs(&cluster);
+    }
+    let ended = cluster.down().and_then(|()| cluster.wipe());
+    outcome.and(ended)
+}
+
+fn proofs(steps: &mut Steps, place: &Place) -> Result<()> {
+    let public = place.public().to_string();
+    steps.run("shell script on the cluster", || {
+        let mut script = Command::new("bash");
+        script.arg(root().join("test_eventflow.sh")).env("BASE_URL", format!("http://{public}"));
+        program(&mut script, SCRIPT_LIMIT)
+    })?;
+    let mut contract = cargo();
+    contract.args(["test", "--locked", "-p", "tests", "--test", "e2e", "routes::"]);
+    contract.env("EVENTFLOW_TEST_SERVER", &public);
+    contract.env("EVENTFLOW_TEST_SERVER_DATA", place.folder(crate::cluster::Node::Front));
+    steps.command("contract on the cluster", &mut contract)?;
+    steps.run("drill", || {
+        let xtask = std::env::current_exe().context("this program has no path")?;
+        let xtask = format!("{} cluster", xtask.display());
+        let mut drill = Command::new(root().join("target/debug/drill"));
+        drill.args(["--url", &format!("http://{public}"), "--cluster-cmd", &xtask]);
+        drill.args(DRILL).arg("--secret").arg(place.secret_file());
+        drill.args(["--do", &format!("6={xtask} --kill {{owner}}")]);
+        drill.args(["--do", &format!("12={xtask} --start {{victim}}")]);
+        drill.env("EVENTFLOW_CLUSTER_RUN", &place.run);
+        program(&mut drill, DRILL_LIMIT)
+    })
+}
+
+/// Run a program to its end; its last line is kept.
+fn program(command: &mut Command, limit: Duration) -> Result<Vec<String>> {
+    let mut last = String::new();
+    let finished = watch(command, Bound::Program(limit), |line| {
+        println!("{line}");
+        if !line.trim().is_empty() {
+            line.clone_into(&mut last);
+        }
+        false
+    })?;
+    if !finished.status.success() {
+        bail!("it ended with {}", finished.status);
+    }
+    Ok(vec![last])
+}
+
+/// What the processes said last.
+fn show_logs(cluster: &Cluster) {
+    for node in cluster.nodes() {
+        let log = std::fs::read_to_string(cluster.place.log(node)).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        println!("the end of the log of {node}:");
+        for line in &lines[lines.len().saturating_sub(15)..] {
+            println!("    {line}");
+        }
+    }
+}
