@@ -29,8 +29,8 @@ pub struct Plan {
     pub method: &'static str,
     /// See `method`.
     pub path: String,
-    /// The body of every request; empty for none.
-    pub body: String,
+    /// The bodies, in turns; empty for none.
+    pub bodies: Vec<String>,
     /// The token of each request, in order; there are as many requests as tokens.
     pub tokens: Arc<Vec<String>>,
     /// The status that every answer must have.
@@ -40,9 +40,13 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Writes the request with this token into a connection.
-    pub(crate) fn write(&self, connection: &mut Connection, token: &str) {
-        write_request(&mut connection.out, self.method, &self.path, token, &self.body);
+    /// Writes the request with the token of this number into a connection; `false` if there
+    /// are no more.
+    pub(crate) fn write(&self, connection: &mut Connection, number: usize) -> bool {
+        let Some(token) = self.tokens.get(number) else { return false };
+        let body = self.bodies.get(number % self.bodies.len().max(1)).map_or("", String::as_str);
+        write_request(&mut connection.out, self.method, &self.path, token, body);
+        true
     }
 
     /// Whether an answer is as planned.
@@ -190,10 +194,9 @@ async fn work(
 ) -> Result<usize> {
     let mut done = 0;
     loop {
-        let Some(token) = plan.tokens.get(next.fetch_add(1, Ordering::Relaxed)) else {
+        if !plan.write(&mut connection, next.fetch_add(1, Ordering::Relaxed)) {
             return Ok(done);
-        };
-        plan.write(&mut connection, token);
+        }
         let answer = connection.exchange().await.context("a connection broke")?;
         plan.check(answer)?;
         done += 1;

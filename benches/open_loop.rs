@@ -76,7 +76,9 @@ async fn work(
     let mut latencies = Vec::new();
     loop {
         let number = next.fetch_add(1, Ordering::Relaxed);
-        let Some(token) = plan.tokens.get(number) else { return Ok(latencies) };
+        if number >= plan.tokens.len() {
+            return Ok(latencies);
+        }
         let mut due = started + Duration::from_secs_f64(number as f64 / per_second);
         if Instant::now() < due {
             sleep_until(due).await;
@@ -84,7 +86,7 @@ async fn work(
             // was busy, it is: then the request counts from when it was due.
             due = Instant::now();
         }
-        plan.write(&mut connection, token);
+        plan.write(&mut connection, number);
         let answer = connection.exchange().await.context("a connection broke")?;
         plan.check(answer)?;
         latencies.push(due.elapsed());

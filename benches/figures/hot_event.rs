@@ -84,7 +84,7 @@ fn compare(tokens: &str, connections: usize, options: &Options, count: usize) ->
             Some(known) => Arc::clone(known),
             None => signer.tokens(count)?,
         };
-        let event = create_event(&generator, &ours, &signer, count)?;
+        let event = create_event(&generator, ours.addr(), &signer, count)?;
         ours.settle()?;
         let mine = a.run(&generator, &ours, connections, bookings(&event, &tokens))?;
         // What is left to do in the background must not slow the other side down.

@@ -110,7 +110,7 @@ fn under(
     let count = options.rate * options.seconds;
     let tokens = signer.tokens(count)?;
     generator.run(ours.addr(), BOOKERS, reads(&tokens))?;
-    let event = create_event(generator, ours, signer, count)?;
+    let event = create_event(generator, ours.addr(), signer, count)?;
     ours.settle()?;
     let before = ours.resident_bytes()?;
     let hands = match weight {

@@ -8,6 +8,7 @@ mod hot_event;
 mod limits;
 mod memory;
 mod null;
+mod replicas;
 mod sides;
 mod start;
 
@@ -23,6 +24,9 @@ usage: figures WHAT [--rounds N] [--users N] [--fresh N] [--rate N] [--seconds N
   memory      memory at rest, memory and disk per booking
   limits      latency of bookings while other clients weigh on the server
   ceiling     what the load generator itself can do
+  replicas ADDR DATA
+              bookings through the gateway at ADDR to replicas, over one process; DATA is
+              the folder with that gateway's signing key
 ";
 
 /// How much is measured.
@@ -74,6 +78,7 @@ fn run(words: &[&str]) -> Result<()> {
         ["start", rest @ ..] => start::measure(&options(rest)?),
         ["memory", rest @ ..] => memory::measure(&options(rest)?),
         ["limits", rest @ ..] => limits::measure(&options(rest)?),
+        ["replicas", addr, data, rest @ ..] => replicas::measure(addr, data, &options(rest)?),
         ["ceiling", rest @ ..] => hot_event::measure_ceiling(&options(rest)?),
         _ => bail!("{USAGE}"),
     }

@@ -30,7 +30,7 @@ pub(crate) fn measure(_options: &Options) -> Result<()> {
     generator.run(ours.addr(), CONNECTIONS, reads(&tokens))?;
     let mut resident = vec![settled(&ours)?];
     for _ in 0..EVENTS {
-        let event = create_event(&generator, &ours, &signer, BOOKINGS)?;
+        let event = create_event(&generator, ours.addr(), &signer, BOOKINGS)?;
         generator.run(ours.addr(), CONNECTIONS, bookings(&event, &tokens))?;
         resident.push(settled(&ours)?);
     }

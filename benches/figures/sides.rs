@@ -1,5 +1,6 @@
 //! What is compared: EventFlow as one starts it, and the do-nothing server.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
@@ -45,7 +46,7 @@ fn beside_us(name: &str) -> Result<PathBuf> {
 /// Creates an event for `capacity` people and returns its id.
 pub(crate) fn create_event(
     generator: &Generator,
-    server: &Server,
+    addr: SocketAddr,
     signer: &Signer,
     capacity: usize,
 ) -> Result<String> {
@@ -60,7 +61,7 @@ pub(crate) fn create_event(
         "price": 10,
     });
     let (status, answer) =
-        generator.ask(server.addr(), "POST", "/events", &organizer[0], &body.to_string())?;
+        generator.ask(addr, "POST", "/events", &organizer[0], &body.to_string())?;
     ensure!(status == 201, "creating an event: {status} {answer}");
     text(&answer, "id")
 }
@@ -70,11 +71,17 @@ pub(crate) fn bookings(event: &str, tokens: &std::sync::Arc<Vec<String>>) -> Pla
     Plan {
         method: "POST",
         path: "/bookings".to_owned(),
-        body: json!({ "event_id": event }).to_string(),
+        bodies: vec![json!({ "event_id": event }).to_string()],
         tokens: std::sync::Arc::clone(tokens),
         status: 201,
         contains: CONFIRMED,
     }
+}
+
+/// The same at several events, in turns.
+pub(crate) fn bookings_at(events: &[String], tokens: &std::sync::Arc<Vec<String>>) -> Plan {
+    let bodies = events.iter().map(|event| json!({ "event_id": event }).to_string());
+    Plan { bodies: bodies.collect(), ..bookings("", tokens) }
 }
 
 /// A run of one read per token: afterwards the server knows all of them.
@@ -82,7 +89,7 @@ pub(crate) fn reads(tokens: &std::sync::Arc<Vec<String>>) -> Plan {
     Plan {
         method: "GET",
         path: "/bookings".to_owned(),
-        body: String::new(),
+        bodies: Vec::new(),
         tokens: std::sync::Arc::clone(tokens),
         status: 200,
         contains: "[",

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod bad;
+mod outside;
 mod story;
 
 use harness::checker::Check;

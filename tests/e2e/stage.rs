@@ -1,5 +1,6 @@
 //! One server for all tests that run at the same time, and people to ask it.
 
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
@@ -21,15 +22,28 @@ static RUNNING: Mutex<Weak<Shared>> = Mutex::const_new(Weak::new());
 static PEOPLE: AtomicU64 = AtomicU64::new(0);
 
 struct Shared {
-    server: Server,
+    address: SocketAddr,
     people: People,
-    home: Home,
+    /// What was started for these tests; `None` where a server was running already.
+    own: Option<(Server, Home)>,
+}
+
+impl Shared {
+    async fn start() -> Self {
+        if let Some((address, data)) = settings::server() {
+            return Self { address, people: People::of(&data), own: None };
+        }
+        let home = Home::new();
+        let server = Server::start(&home).await;
+        let people = People::of(&home.data());
+        Self { address: server.address(), people, own: Some((server, home)) }
+    }
 }
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        if !std::thread::panicking() {
-            self.home.assert_no_panic();
+        if let Some((_, home)) = self.own.as_ref().filter(|_| !std::thread::panicking()) {
+            home.assert_no_panic();
         }
     }
 }
@@ -47,26 +61,23 @@ impl Stage {
         let shared = match running.upgrade() {
             Some(shared) => shared,
             None => {
-                let home = Home::new();
-                let server = Server::start(&home).await;
-                let people = People::of(&home.data());
-                let shared = Arc::new(Shared { server, people, home });
+                let shared = Arc::new(Shared::start().await);
                 *running = Arc::downgrade(&shared);
                 shared
             }
         };
-        let client = shared.server.client();
+        let client = Client::new(shared.address);
         Self { shared, client }
     }
 
     /// Another connection.
     pub(crate) fn client(&self) -> Client {
-        self.shared.server.client()
+        Client::new(self.shared.address)
     }
 
     /// Where the server listens.
-    pub(crate) fn address(&self) -> std::net::SocketAddr {
-        self.shared.server.address()
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.shared.address
     }
 
     /// Sends a request and waits for its answer.

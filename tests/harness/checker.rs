@@ -21,12 +21,14 @@ use crate::served::Served;
 pub mod course;
 mod effects;
 mod ending;
+mod outside;
 mod reads;
 mod refusals;
 pub mod report;
 mod sequence;
 mod windows;
 
+pub use outside::check_from_outside;
 pub use report::{Check, Report};
 
 use course::Course;

@@ -89,6 +89,12 @@ impl Ask {
         self
     }
 
+    /// Its method and path, for sentences.
+    #[must_use]
+    pub fn line(&self) -> String {
+        format!("{} {}", self.method, self.path)
+    }
+
     /// The request as it goes over the wire.
     #[must_use]
     pub fn bytes(&self) -> Vec<u8> {

@@ -47,15 +47,28 @@ pub async fn create(client: &mut Client, organizer: &Person, title: &str, capaci
 /// # Panics
 /// When something cannot be read.
 pub async fn read_back(client: &mut Client, event: Uuid, organizer: &Person) -> ServedEvent {
-    let counts = granted(client, &Ask::get(format!("/events/{event}/availability"))).await;
-    let page = granted(client, &Ask::get(format!("/events/{event}"))).await.json();
-    ServedEvent {
+    let served = try_read_back(client, event, organizer).await;
+    served.unwrap_or_else(|why| panic!("{why}"))
+}
+
+/// As [`read_back`], of a system that need not answer yet.
+///
+/// # Errors
+/// With a sentence, when something cannot be read.
+pub async fn try_read_back(
+    client: &mut Client,
+    event: Uuid,
+    organizer: &Person,
+) -> Result<ServedEvent, String> {
+    let counts = granted(client, &Ask::get(format!("/events/{event}/availability"))).await?;
+    let page = granted(client, &Ask::get(format!("/events/{event}"))).await?.json();
+    Ok(ServedEvent {
         id: event,
-        availability: availability(&counts.json()).unwrap_or_else(|what| panic!("no {what}")),
-        capacity: figure(&page, "capacity"),
-        version: figure(&page, "version"),
-        bookings: list(client, &format!("/events/{event}/bookings"), organizer).await,
-    }
+        availability: availability(&counts.json()).map_err(|what| format!("no {what}"))?,
+        capacity: figure(&page, "capacity")?,
+        version: figure(&page, "version")?,
+        bookings: try_list(client, &format!("/events/{event}/bookings"), organizer).await?,
+    })
 }
 
 /// A list of bookings with all its pages.
@@ -63,18 +76,29 @@ pub async fn read_back(client: &mut Client, event: Uuid, organizer: &Person) -> 
 /// # Panics
 /// When a page cannot be read, or there is no end of them.
 pub async fn list(client: &mut Client, path: &str, person: &Person) -> Vec<SeenBooking> {
+    try_list(client, path, person).await.unwrap_or_else(|why| panic!("{why}"))
+}
+
+/// As [`list`], of a system that need not answer yet.
+///
+/// # Errors
+/// With a sentence, when a page cannot be read, or there is no end of them.
+pub async fn try_list(
+    client: &mut Client,
+    path: &str,
+    person: &Person,
+) -> Result<Vec<SeenBooking>, String> {
     let mut rows = Vec::new();
     let mut next = format!("{path}?limit={PAGE}");
     for _ in 0..PAGES {
-        let page = granted(client, &Ask::get(&next).token(&person.token)).await;
-        let seen = bookings(&page.json()).unwrap_or_else(|what| panic!("{next}: no {what}"));
-        rows.extend(seen);
+        let page = granted(client, &Ask::get(&next).token(&person.token)).await?;
+        rows.extend(bookings(&page.json()).map_err(|what| format!("{next}: no {what}"))?);
         match next_page(&page) {
             Some(link) => next = link,
-            None => return rows,
+            None => return Ok(rows),
         }
     }
-    panic!("{path} has more than {PAGES} pages");
+    Err(format!("{path} has more than {PAGES} pages"))
 }
 
 /// The path of the next page, out of a `Link: <…>; rel="next"`.
@@ -89,13 +113,15 @@ pub fn next_page(page: &Response) -> Option<String> {
     Some(target[path.unwrap_or(target.len())..].to_owned())
 }
 
-async fn granted(client: &mut Client, ask: &Ask) -> Response {
-    let answer = client.ask(ask).await;
-    assert_eq!(answer.status, StatusCode::OK, "{ask:?}: {:?}", answer.body);
-    answer
+async fn granted(client: &mut Client, ask: &Ask) -> Result<Response, String> {
+    let answer = client.send(ask).await.map_err(|why| format!("{}: {why}", ask.line()))?;
+    if answer.status != StatusCode::OK {
+        return Err(format!("{}: {} {:?}", ask.line(), answer.status, answer.body));
+    }
+    Ok(answer)
 }
 
-fn figure(body: &Value, name: &str) -> u32 {
+fn figure(body: &Value, name: &str) -> Result<u32, String> {
     let figure = body[name].as_u64().and_then(|figure| u32::try_from(figure).ok());
-    figure.unwrap_or_else(|| panic!("no {name} in {body}"))
+    figure.ok_or_else(|| format!("no {name} in {body}"))
 }

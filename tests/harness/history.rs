@@ -26,6 +26,22 @@ pub enum Wish {
         /// Which booking.
         booking: Uuid,
     },
+    /// Places set aside for a while.
+    Hold {
+        /// Of which event.
+        event: Uuid,
+        /// How many.
+        quantity: u32,
+    },
+    /// A booking of what is held.
+    Confirm {
+        /// Which hold.
+        hold: Uuid,
+        /// Of which event.
+        event: Uuid,
+        /// How many places.
+        quantity: u32,
+    },
     /// Another capacity, by the organizer.
     SetCapacity {
         /// Of which event.
@@ -51,7 +67,7 @@ impl Wish {
     /// Whether it changes something when it is granted.
     #[must_use]
     pub fn writes(&self) -> bool {
-        matches!(self, Self::Book { .. } | Self::Cancel { .. } | Self::SetCapacity { .. })
+        !matches!(self, Self::ReadBooking { .. } | Self::ReadOwn | Self::ReadAvailability { .. })
     }
 }
 
@@ -84,6 +100,8 @@ pub enum Told {
     Booking(SeenBooking),
     /// A list of bookings.
     Bookings(Vec<SeenBooking>),
+    /// A hold.
+    Hold(SeenHold),
     /// An event after a change.
     Event {
         /// Its version.
@@ -114,6 +132,21 @@ pub struct SeenBooking {
     pub seq: u64,
     /// Its place in the queue, from 1.
     pub position: Option<u32>,
+}
+
+/// A hold as it was shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeenHold {
+    /// Its id.
+    pub id: Uuid,
+    /// Of which event.
+    pub event: Uuid,
+    /// Whose.
+    pub user: Uuid,
+    /// How many places.
+    pub quantity: u32,
+    /// Its place in the event's history.
+    pub seq: u64,
 }
 
 /// What a booking is worth.

@@ -7,7 +7,8 @@ use uuid::Uuid;
 
 use crate::client::{Ask, Client, NoAnswer, Response};
 use crate::history::{
-    Answer, Call, History, Outcome, Refusal, SeenAvailability, SeenBooking, Status, Told, Wish,
+    Answer, Call, History, Outcome, Refusal, SeenAvailability, SeenBooking, SeenHold, Status, Told,
+    Wish,
 };
 use crate::people::Person;
 
@@ -72,6 +73,11 @@ fn ask(wish: &Wish) -> Ask {
             "join_waitlist": join_waitlist,
         })),
         Wish::Cancel { booking } => Ask::delete(format!("/bookings/{booking}")),
+        Wish::Hold { event, quantity } => Ask::post("/bookings/holds")
+            .json(&json!({ "event_id": event.to_string(), "quantity": quantity })),
+        Wish::Confirm { hold, .. } => {
+            Ask::post("/bookings").json(&json!({ "hold_id": hold.to_string() }))
+        }
         Wish::SetCapacity { event, capacity } => {
             Ask::patch(format!("/events/{event}")).json(&json!({ "capacity": capacity }))
         }
@@ -99,15 +105,21 @@ fn outcome(wish: &Wish, response: &Response) -> Outcome {
                 existing: id(&problem["booking"], "id").ok(),
             })
         }
-        _ => Outcome::Unknown(format!("{status}: {:?}", response.body)),
+        _ => {
+            let problem = response.json();
+            let code = problem["code"].as_str().unwrap_or("without a code");
+            Outcome::Unknown(format!("{status} {code}: {:?}", response.body))
+        }
     }
 }
 
 fn told(wish: &Wish, body: &Value) -> Result<Told, String> {
     Ok(match wish {
-        Wish::Book { .. } | Wish::Cancel { .. } | Wish::ReadBooking { .. } => {
-            Told::Booking(booking(body)?)
-        }
+        Wish::Book { .. }
+        | Wish::Confirm { .. }
+        | Wish::Cancel { .. }
+        | Wish::ReadBooking { .. } => Told::Booking(booking(body)?),
+        Wish::Hold { .. } => Told::Hold(hold(body)?),
         Wish::ReadOwn => Told::Bookings(bookings(body)?),
         Wish::SetCapacity { .. } => {
             Told::Event { version: number(body, "version")?, capacity: number(body, "capacity")? }
@@ -147,6 +159,20 @@ pub fn booking(body: &Value) -> Result<SeenBooking, String> {
         },
         seq: number(body, "seq")?,
         position,
+    })
+}
+
+/// A hold out of JSON.
+///
+/// # Errors
+/// With the name of what is missing.
+pub fn hold(body: &Value) -> Result<SeenHold, String> {
+    Ok(SeenHold {
+        id: id(body, "hold_id")?,
+        event: id(body, "event_id")?,
+        user: id(body, "user_id")?,
+        quantity: number(body, "quantity")?,
+        seq: number(body, "seq")?,
     })
 }
 

@@ -1,5 +1,6 @@
 //! What a test run may set from outside. The only place here that reads the environment.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// Another binary than the one that cargo built beside the test.
@@ -8,6 +9,12 @@ pub const BINARY: &str = "EVENTFLOW_TEST_BINARY";
 /// Another seed than the usual one.
 pub const SEED: &str = "EVENTFLOW_TEST_SEED";
 
+/// A server that runs already, `host:port`, for the tests of routes.
+pub const SERVER: &str = "EVENTFLOW_TEST_SERVER";
+
+/// The folder with that server's signing key.
+pub const SERVER_DATA: &str = "EVENTFLOW_TEST_SERVER_DATA";
+
 /// The seed of a run in which nobody asks for another one.
 const USUAL_SEED: u64 = 20_261_123;
 
@@ -15,6 +22,18 @@ const USUAL_SEED: u64 = 20_261_123;
 #[must_use]
 pub fn binary() -> Option<PathBuf> {
     variable(BINARY).map(PathBuf::from)
+}
+
+/// The server named by [`SERVER`] and [`SERVER_DATA`], if one is.
+///
+/// # Panics
+/// When its address is none, or its folder is not named.
+#[must_use]
+pub fn server() -> Option<(SocketAddr, PathBuf)> {
+    let address = variable(SERVER)?;
+    let address = address.parse().unwrap_or_else(|_| panic!("{SERVER} is no address: {address}"));
+    let data = variable(SERVER_DATA).unwrap_or_else(|| panic!("{SERVER_DATA} is not set"));
+    Some((address, PathBuf::from(data)))
 }
 
 /// The seed named by [`SEED`], or the usual one.

@@ -10,6 +10,7 @@ use super::course::{Booking, Course, Ending};
 use super::report::{Check, Report};
 use super::{Courses, Evidence};
 use crate::history::{Answer, Call, Moment, Outcome, SeenBooking, Status, Told, Wish};
+use crate::served::Served;
 
 /// What is known of when effects came about, and of who was told.
 #[derive(Debug, Default)]
@@ -31,23 +32,25 @@ pub(super) struct Bound {
 }
 
 /// All calls with one key.
-struct Attempt<'a> {
-    user: Uuid,
-    wish: &'a Wish,
+pub(super) struct Attempt<'a> {
+    pub(super) user: Uuid,
+    pub(super) wish: &'a Wish,
     /// When the first call began that was not refused.
-    started: Moment,
+    pub(super) started: Moment,
     /// When the first granted call ended.
-    answered: Option<Moment>,
-    answer: Option<&'a Answer>,
+    pub(super) answered: Option<Moment>,
+    pub(super) answer: Option<&'a Answer>,
     /// Whether at least one call was not refused.
-    possible: bool,
+    pub(super) possible: bool,
 }
 
 impl Wish {
     /// What an effect of this wish is recognised by: the event, and places or capacity.
-    fn figure(&self) -> Option<(Uuid, u64)> {
+    pub(super) fn figure(&self) -> Option<(Uuid, u64)> {
         match self {
-            Self::Book { event, quantity, .. } => Some((*event, u64::from(*quantity))),
+            Self::Book { event, quantity, .. } | Self::Confirm { event, quantity, .. } => {
+                Some((*event, u64::from(*quantity)))
+            }
             Self::SetCapacity { event, capacity } => Some((*event, u64::from(*capacity))),
             _ => None,
         }
@@ -58,7 +61,7 @@ impl Wish {
 const ANYBODY: Uuid = Uuid::nil();
 
 /// What an effect and the wish for it have in common: event, person, places or capacity.
-type Figure = (Uuid, Uuid, u64);
+pub(super) type Figure = (Uuid, Uuid, u64);
 
 /// Attempts that may still have an effect.
 type Pairs<'a> = HashMap<Figure, Vec<&'a Attempt<'a>>>;
@@ -68,7 +71,8 @@ pub(super) fn match_calls(
     courses: &Courses,
     report: &mut Report,
 ) -> Effects {
-    let mut effects = Effects { homes: homes(evidence, report), ..Effects::default() };
+    let mut effects =
+        Effects { homes: homes(evidence.calls, evidence.served, report), ..Effects::default() };
     let attempts = attempts(evidence.calls, report);
     match_bookings(&attempts, courses, &mut effects, report);
     match_cancellations(&attempts, courses, &mut effects, report);
@@ -78,11 +82,15 @@ pub(super) fn match_calls(
 }
 
 /// Every id that was shown must belong to one booking.
-fn homes(evidence: &Evidence<'_>, report: &mut Report) -> HashMap<Uuid, (Uuid, u64)> {
+pub(super) fn homes(
+    calls: &[Call],
+    served: &Served,
+    report: &mut Report,
+) -> HashMap<Uuid, (Uuid, u64)> {
     let mut homes = HashMap::new();
-    let told = evidence.calls.iter().filter_map(Call::told).flat_map(rows);
-    let lists = evidence.served.events.iter().map(|event| &event.bookings);
-    let served = lists.chain(evidence.served.users.values()).flatten();
+    let told = calls.iter().filter_map(Call::told).flat_map(rows);
+    let lists = served.events.iter().map(|event| &event.bookings);
+    let served = lists.chain(served.users.values()).flatten();
     for row in told.chain(served) {
         let home = (row.event, row.seq);
         let before = *homes.entry(row.id).or_insert(home);
@@ -100,12 +108,12 @@ pub(super) fn rows(told: &Told) -> &[SeenBooking] {
     match told {
         Told::Booking(row) => std::slice::from_ref(row),
         Told::Bookings(rows) => rows,
-        Told::Event { .. } | Told::Availability(_) | Told::Garbled(_) => &[],
+        Told::Hold(_) | Told::Event { .. } | Told::Availability(_) | Told::Garbled(_) => &[],
     }
 }
 
 /// The writes, one for all calls with the same key; a call without a key is alone.
-fn attempts<'a>(calls: &'a [Call], report: &mut Report) -> Vec<Attempt<'a>> {
+pub(super) fn attempts<'a>(calls: &'a [Call], report: &mut Report) -> Vec<Attempt<'a>> {
     let mut attempts: Vec<Attempt<'a>> = Vec::new();
     let mut by_key: HashMap<(Uuid, &Arc<str>, &Wish), usize> = HashMap::new();
     for call in calls.iter().filter(|call| call.wish.writes()) {
@@ -180,7 +188,11 @@ fn match_bookings(
     let mut claimed: HashMap<(Uuid, u64), Uuid> = HashMap::new();
     let mut open = Pairs::new();
     for attempt in attempts.iter().filter(|attempt| attempt.possible) {
-        let Wish::Book { event, quantity, .. } = attempt.wish else { continue };
+        let (Wish::Book { event, quantity, .. } | Wish::Confirm { event, quantity, .. }) =
+            attempt.wish
+        else {
+            continue;
+        };
         let Some(answer) = attempt.answer else {
             open.entry((*event, attempt.user, u64::from(*quantity))).or_default().push(attempt);
             continue;
@@ -263,7 +275,7 @@ fn match_rest<'a>(
 }
 
 /// What is wrong with an effect for which no key is left.
-fn blame(attempts: &[Attempt<'_>], (event, user, figure): Figure) -> Check {
+pub(super) fn blame(attempts: &[Attempt<'_>], (event, user, figure): Figure) -> Check {
     let keys = || {
         attempts.iter().filter(|attempt| {
             (attempt.user == user || user == ANYBODY)

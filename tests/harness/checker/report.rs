@@ -135,26 +135,31 @@ impl Report {
     pub fn is_clean(&self) -> bool {
         self.found.is_empty()
     }
+
+    /// A line for each failure kept, which begins with `FAILED` and the check's name.
+    #[must_use]
+    pub fn failures(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for (check, found) in &self.found {
+            let name = check.name();
+            lines.extend(found.sentences.iter().map(|said| format!("FAILED {name}: {said}")));
+            if found.count > found.sentences.len() {
+                let more = found.count - found.sentences.len();
+                lines.push(format!("FAILED {name}: and {more} more"));
+            }
+        }
+        lines
+    }
 }
 
 impl fmt::Display for Report {
-    /// A line per check, then a line for each failure kept, which begins with `FAILED`
-    /// and the check's name.
+    /// A line per check, then [`Self::failures`].
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for check in Check::ALL.into_iter().filter(|check| *check != Check::Replay) {
             writeln!(f, "  {:<48} {:>7}", check.title(), self.count(check))?;
         }
         let replays = if self.count(Check::Replay) == 0 { "yes" } else { "NO" };
         writeln!(f, "  {:<48} {replays:>7}", "journal replays to what is served")?;
-        for (check, found) in &self.found {
-            for sentence in &found.sentences {
-                writeln!(f, "FAILED {}: {sentence}", check.name())?;
-            }
-            if found.count > found.sentences.len() {
-                let more = found.count - found.sentences.len();
-                writeln!(f, "FAILED {}: and {more} more", check.name())?;
-            }
-        }
-        Ok(())
+        self.failures().iter().try_for_each(|line| writeln!(f, "{line}"))
     }
 }
