@@ -133,13 +133,12 @@ impl Host {
     fn loaded(&mut self, event: EventId, id: u64, stored: Option<Loaded>) {
         let partition = partition_of(event);
         let followed = self.tails.get(&partition).map(crate::tail::Tail::followed);
-        let Some(Slot::Loading { id: mine, epoch, loaded, .. }) = self.slots.get_mut(&event) else {
+        let Some(Slot::Loading { id: mine, loaded, .. }) = self.slots.get_mut(&event) else {
             return;
         };
         if *mine != id {
             return;
         }
-        let epoch = *epoch;
         let contains = self.acknowledged.get(&event).is_none_or(|answered| {
             stored
                 .iter()
@@ -149,7 +148,7 @@ impl Host {
         *loaded = stored;
         if !contains {
             self.end_actor(event, &unavailable("the history lacks what was answered"));
-            let actions = self.ownership.broken(partition, epoch);
+            let actions = self.ownership.broken(partition);
             return self.act(actions);
         }
         let reread = self.died.contains_key(&event) && self.mutant != Some(Mutant::NobodyFollows);
@@ -349,7 +348,7 @@ impl Host {
         match ending {
             Ending::Fenced { .. } => self.fenced(partition, epoch),
             Ending::Behind => {
-                let actions = self.ownership.broken(partition, epoch);
+                let actions = self.ownership.broken(partition);
                 self.act(actions);
             }
             _ => {}

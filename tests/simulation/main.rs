@@ -89,8 +89,9 @@ fn the_same_seed_gives_the_same_history() {
 fn every_guard_is_missed_when_it_is_gone() {
     println!("{:<28} {:>6}  noticed as", "guard removed", "seed");
     let mut unnoticed = Vec::new();
+    let runs = settings::number("EVENTFLOW_TEST_MUTANT_RUNS").unwrap_or(MUTANT_RUNS);
     for mutant in Mutant::ALL {
-        let mut seeds = std::iter::once(mutant.noticed_before()).chain(1..=MUTANT_RUNS);
+        let mut seeds = std::iter::once(mutant.noticed_before()).chain(1..=runs);
         let caught = seeds.find_map(|seed| Some((seed, noticed(seed, mutant)?)));
         match caught {
             Some((seed, names)) => println!("{:<28} {seed:>6}  {names}", format!("{mutant:?}")),

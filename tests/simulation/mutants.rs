@@ -45,10 +45,12 @@ impl Mutant {
     /// the world stays as it is.
     pub(crate) fn noticed_before(self) -> u64 {
         match self {
-            Self::NoBarrier => 135,
-            Self::ListWithoutEpochCheck => 460,
-            Self::ListWithoutNewest => 1088,
-            Self::NobodyFollows => 68,
+            Self::NoEpoch => 41,
+            Self::NoBarrier => 1771,
+            Self::AnswerWithoutValidation => 36,
+            Self::ListWithoutEpochCheck => 2202,
+            Self::ListWithoutNewest => 310,
+            Self::NobodyFollows => 956,
             _ => 1,
         }
     }

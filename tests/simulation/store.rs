@@ -12,7 +12,7 @@ use std::sync::Arc;
 use engine::{BookingId, EventId};
 use storage::commit::{Known, TENURE, compare, judge};
 use storage::{
-    Batch, BatchId, BookingRow, Claim, CommitOutcome, Epoch, Head, Header, Holder, Member,
+    Batch, BatchId, BookingRow, Claim, CommitOutcome, Epoch, Era, Head, Header, Holder, Member,
     OutboxEntry, PartitionId, Position, Validity,
 };
 
@@ -21,6 +21,9 @@ use crate::world::Micros;
 
 /// Partitions of the simulated store.
 pub(crate) const PARTITIONS: u16 = 6;
+
+/// Nothing is repaired here, so there is only one history.
+const ERA: Era = Era(1);
 
 /// Where an event belongs.
 pub(crate) fn partition_of(event: EventId) -> PartitionId {
@@ -218,6 +221,7 @@ impl Store {
     fn holders(&self) -> Vec<Holder> {
         let holder = |(partition, held): (u16, &Partition)| Holder {
             partition: PartitionId(partition),
+            era: ERA,
             epoch: held.epoch,
             owner: held.owner.clone(),
             last: Position(held.outbox.len() as u64),

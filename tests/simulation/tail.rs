@@ -160,7 +160,8 @@ impl Host {
     fn ask_tails(&mut self, id: u64) {
         let Some(list) = self.lists.get_mut(&id) else { return };
         list.round += 1;
-        (list.holders, list.covered, list.rows) = (None, Vec::new(), Vec::new());
+        // What was answered before goes on to count: the first reading says what has to be
+        // covered.
         let (round, wanted) = (list.round, list.wanted);
         self.ask(Ask::Holders, Purpose::ListHolders(id, round));
         let now = self.moment();
@@ -177,7 +178,7 @@ impl Host {
 
     pub(crate) fn list_holders(&mut self, id: u64, round: u64, holders: Vec<Holder>) {
         if let Some(list) = self.lists.get_mut(&id).filter(|list| list.round == round) {
-            list.holders = Some(holders);
+            list.holders.get_or_insert(holders);
             self.complete(id);
         }
     }
