@@ -1,9 +1,11 @@
 //! Starting and stopping an actor system.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use futures_util::stream::{self, StreamExt};
 use storage::{BookingStores, Claim, Epoch, Era, Member, PartitionId, StorageError};
 use tokio::sync::{Semaphore, watch};
@@ -38,6 +40,9 @@ const CHECKS_AT_ONCE: usize = 64;
 /// How long a row of one's own name is looked at before it is taken for a dead one's:
 /// longer than the longest pause between two of its announcements.
 const NAME_PATIENCE: Duration = Duration::from_millis(1_200);
+
+/// Pause before work that panicked is gone on with.
+const AFTER_PANIC: Duration = Duration::from_secs(1);
 
 /// How often a stopping system looks whether all commands are answered.
 const DRAIN_LOOK: Duration = Duration::from_millis(5);
@@ -140,10 +145,24 @@ pub async fn join(
     let (stop, stopped) = watch::channel(false);
     let steward = Steward::new(Arc::clone(&shared));
     let tasks = vec![
-        tokio::spawn(steward.run(stopped.clone())),
-        tokio::spawn(sweeper::run(Arc::clone(&shared), stopped)),
+        tokio::spawn(steady("steward", {
+            let stopped = stopped.clone();
+            move || steward.clone().run(stopped.clone())
+        })),
+        tokio::spawn(steady("sweeper", {
+            let shared = Arc::clone(&shared);
+            move || sweeper::run(Arc::clone(&shared), stopped.clone())
+        })),
     ];
     Ok(System { shared, stop, tasks })
+}
+
+/// Work that goes on whatever panics in it: others rely on it and nobody watches it.
+async fn steady<F: Future<Output = ()>>(task: &'static str, work: impl Fn() -> F) {
+    while AssertUnwindSafe(work()).catch_unwind().await.is_err() {
+        tracing::error!(task, "a task panicked");
+        tokio::time::sleep(AFTER_PANIC).await;
+    }
 }
 
 fn shared(

@@ -246,3 +246,56 @@ fn a_broken_history_is_kept_from_everybody() {
     let claimed = claims(&ownership.holders(100, &all(1, Some("b1"))));
     assert!(claimed.iter().all(|(n, _)| *n != 0), "not claimed again");
 }
+
+#[test]
+fn a_claim_that_brought_nothing_waits_until_it_is_known_who_has_it() {
+    for outcome in [Claimed::Lost(Epoch(1)), Claimed::TooSoon, Claimed::Unknown] {
+        let mut ownership = ready(&[]);
+        ownership.holders(0, &all(0, None));
+        ownership.claimed(10, PartitionId(0), outcome);
+        let again = |actions: &[Action]| claims(actions).iter().any(|(n, _)| *n == 0);
+        for now in (60..400).step_by(50) {
+            ownership.peers_mut().store_answered(now);
+            assert!(!again(&ownership.tick(now)), "{outcome:?} at {now}");
+        }
+        assert!(again(&ownership.holders(400, &all(1, None))), "now it is known to be free");
+    }
+}
+
+#[test]
+fn what_is_closed_does_not_open_whatever_is_under_way() {
+    let partition = PartitionId(0);
+    let mut claiming = ready(&[]);
+    claiming.holders(0, &all(0, None));
+    assert_eq!(claiming.broken(partition), []);
+    assert_eq!(claiming.claimed(10, partition, Claimed::Won(Epoch(1))), [], "not prepared");
+
+    let mut preparing = ready(&[]);
+    preparing.holders(0, &all(0, None));
+    preparing.claimed(10, partition, Claimed::Won(Epoch(1)));
+    let closed = Action::Close { partition, epoch: Epoch(1) };
+    assert_eq!(preparing.broken(partition), [closed]);
+    assert_eq!(preparing.prepared(20, partition, Epoch(1), true), [], "not opened");
+}
+
+#[test]
+fn what_was_closed_by_mistake_goes_on_as_the_store_says() {
+    let mut ownership = with_one_open();
+    let partition = PartitionId(0);
+    ownership.broken(partition);
+    ownership.sound(partition);
+    assert_eq!(ownership.serves(partition), None);
+    let claimed = claims(&ownership.holders(100, &all(2, None)));
+    assert!(claimed.iter().any(|(n, _)| *n == 0), "it is free at epoch 2");
+}
+
+#[test]
+fn a_repaired_store_is_begun_anew() {
+    let mut ownership = with_one_open();
+    let partition = PartitionId(0);
+    ownership.broken(partition);
+    let actions = ownership.begin_anew(&all(1, None));
+    assert_eq!(actions, [Action::Close { partition, epoch: Epoch(1) }]);
+    let claimed = claims(&ownership.holders(100, &all(1, None)));
+    assert_eq!(claimed.len(), usize::from(PARTITIONS), "also at an epoch that it once had");
+}

@@ -382,3 +382,92 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
     }
     (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok()).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn steps() -> Vec<HoldStep> {
+        let at = Timestamp::from_millis(7);
+        let words = |text: &str| Words::new(text.as_bytes());
+        let (user, quantity) = (UserId([3; 16]), Seats::new(2).unwrap());
+        let mut steps = vec![
+            HoldStep::Placed { user, quantity, expires_at: at, details: words("{\"a\":\"ä\"}") },
+            HoldStep::Changed { expires_at: at, extensions: 2, details: Some(words("{}")) },
+            HoldStep::Changed { expires_at: at, extensions: 0, details: None },
+        ];
+        let ends =
+            [HoldStatus::Held, HoldStatus::Expired, HoldStatus::Released, HoldStatus::Confirmed];
+        steps.extend(ends.map(HoldStep::Ended));
+        steps
+    }
+
+    #[test]
+    fn what_tails_know_comes_over_as_it_was() {
+        let (event, at) = (EventId([7; 16]), Timestamp::from_millis(5));
+        let row = |status, n| BookingRow {
+            id: BookingId([n; 16]),
+            event,
+            user: UserId([2; 16]),
+            quantity: Seats::new(3).unwrap(),
+            status,
+            seq: Seq(4),
+            made_at: at,
+            changed_at: Timestamp::from_millis(6),
+            stamp: Seq(9),
+        };
+        let change = |step| HoldChange { id: HoldId([4; 16]), event, stamp: Seq(8), at, step };
+        let answer = TailAnswer {
+            covered: vec![(PartitionId(3), Read { epoch: Epoch(2), followed: Position(11) })],
+            rows: TailRows {
+                rows: vec![
+                    row(BookingStatus::Confirmed, 1),
+                    row(BookingStatus::Waitlisted, 2),
+                    row(BookingStatus::Cancelled, 3),
+                ],
+                holds: steps().into_iter().map(change).collect(),
+                cancelled: vec![(event, Seq(12), at)],
+            },
+        };
+        let json = serde_json::to_vec(&TailsBody::from(answer.clone())).unwrap();
+        let read: TailsBody = serde_json::from_slice(&json).unwrap();
+        assert_eq!(read.to_answer(), Some(answer));
+    }
+
+    #[test]
+    fn questions_pongs_and_batches_do_too() {
+        for wanted in [
+            Wanted::Booking(BookingId([1; 16])),
+            Wanted::User(UserId([2; 16])),
+            Wanted::Event(EventId([3; 16])),
+            Wanted::Hold(HoldId([4; 16])),
+        ] {
+            let question = TailQuestion { wanted, behind: vec![(PartitionId(9), Position(8))] };
+            let json = serde_json::to_vec(&TailsCall::from(&question)).unwrap();
+            let read: TailsCall = serde_json::from_slice(&json).unwrap();
+            assert_eq!(read.to_question(), Some(question));
+        }
+        let pong = Pong {
+            from: actors::protocol::Replica::new("b1", 7),
+            state: MemberState::Draining,
+            store_age: 12,
+            silent: vec![actors::protocol::Replica::new("b2", 1)],
+        };
+        let json = serde_json::to_vec(&PongBody::from(pong.clone())).unwrap();
+        let read: PongBody = serde_json::from_slice(&json).unwrap();
+        assert_eq!(read.to_pong(), Some(pong));
+        let entry = OutboxEntry {
+            position: Position(5),
+            event: EventId([7; 16]),
+            first_seq: Seq(3),
+            last_seq: Seq(4),
+            epoch: Epoch(2),
+            chain: Chain([0xab; 16]),
+            at: Timestamp::from_millis(9),
+            blob: vec![0, 1, 0xff].into(),
+        };
+        let json = serde_json::to_vec(&[TailEntry::from(&entry)]).unwrap();
+        assert_eq!(read_tail(&json), Some(vec![entry]));
+        assert_eq!(read_tail(b"[{}]"), None);
+    }
+}
