@@ -8,7 +8,6 @@
 //!      └────────────────┴───────────────────┴──────────────┴──────────────────┘
 //! ```
 
-
 use storage::{Epoch, Holder, MemberState, PartitionId};
 
 use super::routing::Route;
