@@ -11,8 +11,8 @@
 //! together is decided by the chain alone, so nothing is ever made up; what is missing is
 //! reported by event and seq.
 //!
-//! Broken off at any point, it is run again: until a partition is written, nobody can claim
-//! it, and every run begins an era of its own. Deliberately not here: asking replicas for
+//! Broken off at any point, it is run again: until all partitions are written, nobody can
+//! claim any, and every run begins an era of its own. Deliberately not here: asking replicas for
 //! their tails, and telling people what was found.
 
 use std::collections::BTreeMap;
@@ -132,15 +132,23 @@ pub async fn recover(
         let (job, tails) = (&job, by_partition.remove(&partition).unwrap_or_default());
         async move {
             let mut part = Report::default();
-            job.partition(partition, tails, &mut part).await.map(|()| part)
+            let marker = job.partition(partition, tails, &mut part).await?;
+            Ok::<_, StorageError>((partition, marker, part))
         }
     });
-    let mut parts = stream::iter(jobs).buffered(AT_ONCE);
+    let mut jobs = stream::iter(jobs).buffered(AT_ONCE);
+    let mut markers = Vec::new();
     let mut done = 0;
-    while let Some(part) = parts.try_next().await? {
+    while let Some((partition, marker, part)) = jobs.try_next().await? {
         report.add(part);
+        markers.extend(marker.map(|marker| (partition, marker)));
         done += 1;
         progress(done, u64::from(partitions));
+    }
+    drop(jobs);
+    // All of them, or none if it is broken off before: until then the store cannot be used.
+    for (partition, marker) in markers {
+        parts.repair.open(partition, marker).await?;
     }
     Ok(report)
 }

@@ -137,6 +137,14 @@ impl Repair for Repairs {
             cursors.arg(store.keys.cursors(partition)).arg("journal").arg(last);
             cursors.arg("views").arg(last).arg("bus").arg(last);
             let _: redis::Value = store.reads.send(&cursors).await?;
+            Ok(())
+        })
+    }
+
+    fn open(&self, partition: PartitionId, marker: Marker) -> Answer<'_, ()> {
+        Box::pin(async move {
+            let store = &self.store;
+            let last = marker.last.0;
             let mut open = redis::cmd("FCALL");
             open.arg("ef1_open").arg(1).arg(store.keys.own(partition));
             open.arg(marker.era.0).arg(marker.epoch.0).arg(last);

@@ -48,13 +48,13 @@ struct Planned {
 }
 
 impl Job<'_> {
-    /// Bring one partition back.
+    /// Bring one partition back, but for opening it: its marker, if it was written.
     pub(super) async fn partition(
         &self,
         partition: PartitionId,
         tails: Vec<Tail>,
         report: &mut Report,
-    ) -> Result<(), StorageError> {
+    ) -> Result<Option<Marker>, StorageError> {
         let stored = self.parts.repair.read(partition).await?;
         let journal = whole(&*self.parts.journal, partition).await?;
         let followed = stored.followed;
@@ -72,7 +72,8 @@ impl Job<'_> {
         };
         report.messages += messages.len() as u64;
         if self.check {
-            return self.views(partition, &planned, views_from, report).await;
+            self.views(partition, &planned, views_from, report).await?;
+            return Ok(None);
         }
         self.journal(partition, &planned.places.journal).await?;
         self.views(partition, &planned, views_from, report).await?;
@@ -84,7 +85,9 @@ impl Job<'_> {
         }
         let events: Vec<RestoredEvent> =
             planned.replayed.into_values().map(|replayed| replayed.event).collect();
-        self.parts.repair.restore(partition, Restored { marker: planned.marker, events }).await
+        let marker = planned.marker;
+        self.parts.repair.restore(partition, Restored { marker, events }).await?;
+        Ok(Some(marker))
     }
 
     fn plan(

@@ -96,11 +96,17 @@ pub trait Repair: Send + Sync {
     fn read(&self, partition: PartitionId) -> BoxFuture<'_, Result<StoredPartition, StorageError>>;
 
     /// Write a closed or missing partition anew: exactly these events, an empty outbox, no
-    /// owner, and every cursor at the marker's last position. The marker comes last: after
-    /// a crash the partition is still closed, and is restored again.
+    /// owner, and every cursor at the marker's last position. It stays closed.
     fn restore(
         &self,
         partition: PartitionId,
         restored: Restored,
+    ) -> BoxFuture<'_, Result<(), StorageError>>;
+
+    /// Open a partition that was restored: from then on it can be claimed.
+    fn open(
+        &self,
+        partition: PartitionId,
+        marker: Marker,
     ) -> BoxFuture<'_, Result<(), StorageError>>;
 }
