@@ -269,12 +269,6 @@ impl Steward {
         &self.cluster().me().node
     }
 
-    /// Where the others reach this replica.
-    #[must_use]
-    pub fn own_address(&self) -> &str {
-        &self.cluster().identity.address
-    }
-
     /// The address of a member.
     #[must_use]
     pub fn address(&self, node: &str) -> Option<String> {

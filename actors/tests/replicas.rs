@@ -11,17 +11,14 @@ use actors::{
     BoxOffice, Clock, FreshViews, Identity, Options, PeerError, Peers, Receipt, Request, Steward,
     SubmitError, System, TailAnswer, TailQuestion,
 };
-use engine::{
-    BookingStatus, Command, CommandId, EventId, Fingerprint, Key, KeyOrigin, Principal, Seats,
-    Terms, Timestamp, UserId, Words,
-};
+use engine::{BookingStatus, Command, EventId, Seats, Terms, Timestamp, UserId, Words};
 use futures_util::future::BoxFuture;
 use storage::memory::{MemoryMembers, MemoryStore};
 use storage::{BookingRow, Epoch, PageRequest, PartitionId};
 use tokio::runtime::Runtime;
 use tokio::time::{Duration, Instant};
 
-use crate::support::{START, book, eventually, user};
+use crate::support::{START, book, eventually, request, user};
 
 const PARTITIONS: u16 = 32;
 
@@ -193,18 +190,7 @@ impl Cluster {
     }
 
     fn request(&self, who: UserId, command: Command) -> Request {
-        let mut digest = [0; 16];
-        digest[..8].copy_from_slice(&self.keys.fetch_add(1, Ordering::SeqCst).to_be_bytes());
-        Request {
-            principal: Principal::person(who),
-            key: Key {
-                digest: CommandId(digest),
-                fingerprint: Fingerprint([0; 8]),
-                origin: KeyOrigin::Client,
-            },
-            command,
-            deadline: Instant::now() + Duration::from_secs(5),
-        }
+        request(self.keys.fetch_add(1, Ordering::SeqCst), who, command)
     }
 
     /// Hand in a command wherever its event is served, by the same key until it is answered.
@@ -273,9 +259,8 @@ async fn every_partition_has_one_owner_and_others_say_who_it_is() {
             let others = cluster.replicas.iter().filter(|(name, _)| **name != owner);
             for (name, one) in others {
                 assert_eq!(one.steward.serves(event(n)), None, "{name} serves it as well");
-                let (office, request) = (one.office.clone(), cluster.request(user(1), book()));
-                let asked =
-                    one.runtime.spawn(async move { office.submit(event(n), request).await });
+                let (office, wish) = (one.office.clone(), cluster.request(user(1), book()));
+                let asked = one.runtime.spawn(async move { office.submit(event(n), wish).await });
                 match asked.await.unwrap() {
                     Err(SubmitError::Elsewhere(there)) if *there.node == *owner => {
                         assert_eq!(there.address, format!("{owner}:1"));
@@ -389,8 +374,8 @@ async fn a_partition_that_is_closed_in_the_store_is_served_by_nobody() {
     eventually("all others are served", async || cluster.open() == usize::from(PARTITIONS) - 1)
         .await;
     let one = &cluster.replicas["b1"];
-    let (office, request) = (one.office.clone(), cluster.request(user(1), book()));
-    let asked = one.runtime.spawn(async move { office.submit(event(1), request).await });
+    let (office, wish) = (one.office.clone(), cluster.request(user(1), book()));
+    let asked = one.runtime.spawn(async move { office.submit(event(1), wish).await });
     assert!(matches!(asked.await.unwrap(), Err(SubmitError::Unavailable(_))));
     cluster.end();
 }

@@ -110,18 +110,7 @@ impl Stage {
     }
 
     pub(crate) fn request(&self, who: UserId, command: Command) -> Request {
-        let mut digest = [0; 16];
-        digest[..8].copy_from_slice(&self.keys.fetch_add(1, Ordering::SeqCst).to_be_bytes());
-        Request {
-            principal: Principal::person(who),
-            key: Key {
-                digest: CommandId(digest),
-                fingerprint: Fingerprint([0; 8]),
-                origin: KeyOrigin::Client,
-            },
-            command,
-            deadline: Instant::now() + Duration::from_secs(5),
-        }
+        request(self.keys.fetch_add(1, Ordering::SeqCst), who, command)
     }
 
     pub(crate) async fn submit(
@@ -155,6 +144,22 @@ impl Stage {
         let deadline = Instant::now() + Duration::from_secs(5);
         let found = self.office().booking_of(EVENT, user(who), deadline).await.unwrap();
         found.map(|found| found.booking.status)
+    }
+}
+
+/// A request whose key has this number.
+pub(crate) fn request(number: u64, who: UserId, command: Command) -> Request {
+    let mut digest = [0; 16];
+    digest[..8].copy_from_slice(&number.to_be_bytes());
+    Request {
+        principal: Principal::person(who),
+        key: Key {
+            digest: CommandId(digest),
+            fingerprint: Fingerprint([0; 8]),
+            origin: KeyOrigin::Client,
+        },
+        command,
+        deadline: Instant::now() + Duration::from_secs(5),
     }
 }
 

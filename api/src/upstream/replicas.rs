@@ -127,12 +127,6 @@ impl Replicas {
         }
     }
 
-    /// Whether any of them takes requests.
-    #[must_use]
-    pub fn any_healthy(&self) -> bool {
-        self.0.targets.iter().any(Target::is_healthy)
-    }
-
     /// The answer to a request, from whichever replica serves it.
     pub async fn call(&self, request: Request<Body>) -> Response<Body> {
         let (mut parts, body) = request.into_parts();
@@ -163,15 +157,16 @@ impl Replicas {
             let target = self.0.choose(call.partition, asked);
             asked = Some(target);
             let sent = Instant::now();
+            // Without a deadline that the replica understands it may be done at any time.
+            let decided_by = if self.0.knows_clock(target) { sent } else { until } + DECIDE_LIMIT;
             let copy = self.0.send(&call, target, until).await;
             let last = match copy {
-                Copy::Answer(response) => match call.meaning(response.status()) {
+                Copy::Answer(response) => match call.meaning(response.status(), sent) {
                     Meaning::Settled => return response,
                     Meaning::Unknown => return unknown().into_response(),
                     // Asked once more when no earlier copy can be done any more.
                     Meaning::Early(then) if then < until => {
                         sleep_until(then).await;
-                        call.perhaps_done = None;
                         continue;
                     }
                     Meaning::Early(_) => return unknown().into_response(),
@@ -183,7 +178,7 @@ impl Replicas {
                 // Nothing more can be found out.
                 Copy::Unknown if !call.repeatable => return unknown().into_response(),
                 Copy::Unknown => {
-                    call.perhaps_done = Some(sent + DECIDE_LIMIT);
+                    call.perhaps_done = call.perhaps_done.max(Some(decided_by));
                     unknown().into_response()
                 }
             };
@@ -207,13 +202,14 @@ enum Meaning {
 }
 
 impl Call {
-    fn meaning(&self, status: StatusCode) -> Meaning {
+    /// What an answer to a copy means that was sent at this moment.
+    fn meaning(&self, status: StatusCode, sent: Instant) -> Meaning {
         let Some(until) = self.perhaps_done else { return Meaning::Settled };
         match status.as_u16() {
             // By the key: the outcome of the first copy, or of this one.
             200..=399 => Meaning::Settled,
-            // Decided by the rules, so the first copy has not been done so far.
-            404 | 409 | 412 | 422 if Instant::now() >= until => Meaning::Settled,
+            // Decided by the rules, so the first copy had not been done when this one came.
+            404 | 409 | 412 | 422 if sent >= until => Meaning::Settled,
             404 | 409 | 412 | 422 => Meaning::Early(until),
             // Not decided at all.
             _ => Meaning::Unknown,
@@ -239,6 +235,11 @@ impl Inner {
         let mut healthy = turn.clone().filter(|n| self.targets[*n].is_healthy());
         let other = healthy.clone().find(|n| Some(*n) != asked);
         other.or_else(|| healthy.next()).unwrap_or(first % count.max(1))
+    }
+
+    /// Whether a deadline can be told that this replica understands.
+    fn knows_clock(&self, target: usize) -> bool {
+        self.targets.get(target).is_some_and(|target| target.clock_after(Duration::ZERO).is_some())
     }
 
     /// Send one copy.

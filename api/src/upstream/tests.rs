@@ -63,6 +63,14 @@ async fn serve(
         if body.len() < length.map_or(0, |length| length.parse().unwrap()) {
             continue;
         }
+        if text.starts_with("GET /readyz") {
+            // A clock that goes by whatever it likes: only spans count.
+            let clock = answer("200 OK", "eventflow-clock: 1000\r\n", "{}").unwrap();
+            stream.write_all(clock.as_bytes()).await.unwrap();
+            seen.lock().unwrap().push(text.clone());
+            bytes.clear();
+            continue;
+        }
         asked.fetch_add(1, Ordering::SeqCst);
         seen.lock().unwrap().push(text.clone());
         let Some(answer) = behave(&text) else { return };
@@ -95,6 +103,17 @@ fn booking(key: Option<&str>) -> Request<Body> {
     }
     let event = "01a209ef-3c1c-7915-8f5d-e3fce35564ad";
     request.body(Body::from(format!("{{\"event_id\":\"{event}\"}}"))).unwrap()
+}
+
+/// Their health is looked after, and their clock is known.
+async fn with_clock(replicas: &Replicas, stub: &Stub) {
+    let looked_after = replicas.clone();
+    tokio::spawn(async move { looked_after.run(std::future::pending()).await });
+    let looks = || stub.seen.lock().unwrap().iter().filter(|t| t.starts_with("GET /rea")).count();
+    // The first answer was read before the second question.
+    while looks() < 2 {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
 }
 
 async fn code(response: Response<Body>) -> (u16, String) {
@@ -167,11 +186,48 @@ async fn after_a_lost_copy_a_refusal_by_the_rules_is_asked_for_twice() {
         _ => problem("409 Conflict", "sold_out"),
     })
     .await;
+    let replicas = replicas(&[&stub]);
+    with_clock(&replicas, &stub).await;
     let began = tokio::time::Instant::now();
-    let told = code(replicas(&[&stub]).call(booking(Some("k"))).await).await;
+    let told = code(replicas.call(booking(Some("k"))).await).await;
     assert_eq!(told, (409, "sold_out".into()));
     assert_eq!(stub.asked(), 3, "the last one is the one that counts");
+    let seen = stub.seen.lock().unwrap();
+    assert!(seen.iter().any(|text| text.contains("eventflow-deadline: ")));
     assert!(began.elapsed() >= std::time::Duration::from_secs(1), "and it came late enough");
+}
+
+/// The lost copy may be done between the refusal and its own deadline.
+#[tokio::test]
+async fn after_that_nothing_else_is_a_certain_no() {
+    for (status, other) in
+        [("503 Service Unavailable", "overloaded"), ("503 Service Unavailable", "unavailable")]
+    {
+        let count = AtomicUsize::new(0);
+        let stub = Stub::start(move |_| match count.fetch_add(1, Ordering::SeqCst) {
+            0 => None,
+            1 => problem("409 Conflict", "sold_out"),
+            _ => problem(status, other),
+        })
+        .await;
+        let replicas = replicas(&[&stub]);
+        with_clock(&replicas, &stub).await;
+        let told = code(replicas.call(booking(Some("k"))).await).await;
+        assert_eq!(told, (503, "outcome_unknown".into()), "{other}");
+    }
+}
+
+/// Who does not know the replica's clock cannot bound what becomes of a lost copy.
+#[tokio::test]
+async fn without_a_clock_a_refusal_after_a_lost_copy_settles_nothing() {
+    let count = AtomicUsize::new(0);
+    let stub = Stub::start(move |_| match count.fetch_add(1, Ordering::SeqCst) {
+        0 => None,
+        _ => problem("409 Conflict", "sold_out"),
+    })
+    .await;
+    let told = code(replicas(&[&stub]).call(booking(Some("k"))).await).await;
+    assert_eq!(told, (503, "outcome_unknown".into()));
 }
 
 #[tokio::test]

@@ -172,8 +172,7 @@ async fn hint(State(replica): State<Replica>, body: JsonBytes) -> Result<Respons
 
 async fn tails(State(replica): State<Replica>, body: JsonBytes) -> Result<Response, Problem> {
     let question: TailsCall = wire::parsed(&body.0)?;
-    let question = question.to_question().ok_or_else(wire::unreadable)?;
-    let answer = replica.service.fresh_views().tails(&question).await;
+    let answer = replica.service.fresh_views().tails(&question.to_question()).await;
     let answer = answer.map_err(|error| of_storage(&error))?;
     Ok(json_response(StatusCode::OK, &wire::TailsBody::from(answer)))
 }

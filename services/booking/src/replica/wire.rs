@@ -23,7 +23,7 @@ pub(super) fn parsed<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     })
 }
 
-pub(super) fn unreadable() -> Problem {
+fn unreadable() -> Problem {
     Problem::new(ErrorCode::InvalidJson, "The call of another replica cannot be read.")
 }
 
@@ -115,7 +115,7 @@ impl From<&TailQuestion> for TailsCall {
 }
 
 impl TailsCall {
-    pub(super) fn to_question(&self) -> Option<TailQuestion> {
+    pub(super) fn to_question(&self) -> TailQuestion {
         let id = self.id.0;
         let wanted = match self.kind {
             Kind::Booking => Wanted::Booking(BookingId(id)),
@@ -124,7 +124,7 @@ impl TailsCall {
             Kind::Hold => Wanted::Hold(HoldId(id)),
         };
         let behind = self.behind.iter().map(|&(p, at)| (PartitionId(p), Position(at))).collect();
-        Some(TailQuestion { wanted, behind })
+        TailQuestion { wanted, behind }
     }
 }
 
@@ -445,7 +445,7 @@ mod tests {
             let question = TailQuestion { wanted, behind: vec![(PartitionId(9), Position(8))] };
             let json = serde_json::to_vec(&TailsCall::from(&question)).unwrap();
             let read: TailsCall = serde_json::from_slice(&json).unwrap();
-            assert_eq!(read.to_question(), Some(question));
+            assert_eq!(read.to_question(), question);
         }
         let pong = Pong {
             from: actors::protocol::Replica::new("b1", 7),
