@@ -429,7 +429,7 @@ impl Ownership {
         };
         match &mut known.mine {
             Mine::Preparing { epoch, again } if *epoch == prepared => {
-                if !done || known.closed {
+                if !done {
                     *again = Some(now + PREPARE_AGAIN);
                     return Vec::new();
                 }

@@ -1,8 +1,12 @@
 //! What Redis has to refuse, asked past every check of ours as well.
 
+use engine::EventId;
 use storage::conformance::commit::{apply, books, claim};
 use storage::conformance::sample::Owner;
-use storage::{Claim, Epoch, Member, MemberState, PartitionId, SnapshotToKeep};
+use storage::{
+    Claim, CommitOutcome, Epoch, Era, Member, MemberState, PartitionId, SnapshotToKeep,
+    StorageError,
+};
 
 use crate::support::{Made, raw, stores};
 
@@ -215,5 +219,36 @@ async fn members_come_and_go() {
     assert_eq!(members.all().await.expect("rows").len(), 2, "that was an earlier life");
     members.leave("b1", [2; 8]).await.expect("gone");
     assert_eq!(members.all().await.expect("rows"), [member("b2", 1, 1)]);
+    made.clear().await;
+}
+
+/// Who was paused must not close what another has taken over since; and what is closed is
+/// closed to everybody, and told apart from what was never there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partition_is_closed_by_its_own_epoch_only_and_then_to_everybody() {
+    let made = Made::default();
+    let stores = stores(&made.redis().await);
+    let mut owner = Owner::new(1);
+    let (store, event) = (&*stores.commit, owner.event);
+    let here = store.partition_of(event);
+    let first = claim(&stores, event).await;
+    let batch = owner.batch(first, 1);
+    apply(&stores, &mut owner, batch).await;
+    let second = claim(&stores, event).await;
+    assert!(!store.close(here, first).await.expect("an answer"), "that is of the past");
+    assert_eq!(store.epoch(here).await.expect("an epoch"), second);
+    assert!(store.close(here, second).await.expect("an answer"));
+    let holders = store.holders().await.expect("holders");
+    let held = &holders[usize::from(here.0)];
+    assert_eq!((held.era, held.owner.as_deref()), (Era(0), None));
+    let claimed = store.claim(here, "three", Epoch(second.0 + 1), true).await;
+    assert!(matches!(claimed, Err(StorageError::Damaged(_))), "{claimed:?}");
+    let late = owner.batch(second, 1);
+    assert_eq!(store.commit(late).await.expect("an outcome"), CommitOutcome::Fenced);
+    // Another event of the same partition, which was never there.
+    let other = (0..=u8::MAX).map(|n| EventId([n; 16]));
+    let other = other.filter(|other| *other != event && store.partition_of(*other) == here);
+    let absent = store.headers(other.take(1).collect()).await;
+    assert!(absent.is_err(), "what is closed may have had it: {absent:?}");
     made.clear().await;
 }
