@@ -9,7 +9,7 @@
 //! by the id that was written down when it was started, and only if it is still that one.
 
 mod cassandra;
-mod install;
+pub(crate) mod install;
 mod redis;
 
 use std::path::{Path, PathBuf};
@@ -311,7 +311,7 @@ fn port_of(variable: &str, usual: u16) -> Result<u16> {
 }
 
 /// What is downloaded is the same for all.
-fn tools() -> PathBuf {
+pub(crate) fn tools() -> PathBuf {
     root().join("target/tools")
 }
 

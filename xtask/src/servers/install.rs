@@ -78,7 +78,8 @@ pub(super) fn java() -> Option<PathBuf> {
     })
 }
 
-fn found(program: &str) -> bool {
+/// Whether there is a program of this name.
+pub(crate) fn found(program: &str) -> bool {
     Command::new("sh")
         .args(["-c", "command -v \"$1\" >/dev/null", "sh", program])
         .status()
@@ -86,7 +87,7 @@ fn found(program: &str) -> bool {
 }
 
 /// Installs Debian packages without starting their services.
-fn packages(names: &[&str]) -> Result<()> {
+pub(crate) fn packages(names: &[&str]) -> Result<()> {
     eprintln!("installing {}", names.join(", "));
     let root = is_root()?;
     if !root && !succeeds(&["sudo", "-n", "true"]) {
