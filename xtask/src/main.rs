@@ -27,6 +27,7 @@ mod looms;
 mod mutants;
 mod ports;
 mod process;
+mod scripts;
 mod server;
 mod servers;
 mod signals;
