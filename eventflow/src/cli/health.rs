@@ -32,7 +32,10 @@ pub(super) fn ask(addr: SocketAddr) -> Result<(), Failure> {
     stream.set_write_timeout(Some(PATIENCE))?;
     write!(stream, "GET /readyz HTTP/1.1\r\nhost: {addr}\r\nconnection: close\r\n\r\n")?;
     let mut answer = Vec::new();
-    stream.take(ANSWER_BYTES).read_to_end(&mut answer)?;
+    stream
+        .take(ANSWER_BYTES)
+        .read_to_end(&mut answer)
+        .map_err(|error| format!("the server at {addr} does not answer: {error}"))?;
     let answer = String::from_utf8_lossy(&answer);
     let status = answer.split(' ').nth(1).unwrap_or("nothing");
     if status != "200" {
@@ -53,5 +56,19 @@ mod tests {
         assert_eq!(reached("[::]:9000").unwrap(), "[::1]:9000");
         assert_eq!(reached("192.0.2.7:80").unwrap(), "192.0.2.7:80");
         assert!(reached("127.0.0.1:0").unwrap_err().to_string().contains("--addr"));
+    }
+
+    #[test]
+    fn a_server_that_breaks_off_is_named() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let addr = listener.local_addr().unwrap();
+        let server = std::thread::spawn(move || {
+            // Closed with bytes unread: a reset, not an end.
+            let (mut stream, _) = listener.accept().unwrap();
+            stream.read_exact(&mut [0]).unwrap();
+        });
+        let told = ask(addr).unwrap_err().to_string();
+        server.join().unwrap();
+        assert!(told.contains(&addr.to_string()), "{told}");
     }
 }
