@@ -28,8 +28,9 @@ ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1
 # Before the pages, so that a change of them downloads nothing.
 COPY requirements-frontend.txt ./
-RUN --mount=type=cache,target=/root/.cache/pip,sharing=locked \
-    python -m venv /opt/venv && pip install --requirement requirements-frontend.txt
+RUN --mount=type=cache,target=/var/cache/pip,sharing=locked \
+    python -m venv /opt/venv \
+    && pip install --cache-dir /var/cache/pip --requirement requirements-frontend.txt
 COPY .streamlit ./.streamlit
 COPY streamlit_app.py ./
 COPY frontend ./frontend

