@@ -28,6 +28,8 @@ ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1
 # Before the pages, so that a change of them downloads nothing.
 COPY requirements-frontend.txt ./
+# The cache is mounted: nothing of it is in the image.
+# hadolint ignore=DL3042
 RUN --mount=type=cache,target=/var/cache/pip,sharing=locked \
     python -m venv /opt/venv \
     && pip install --cache-dir /var/cache/pip --requirement requirements-frontend.txt
