@@ -669,6 +669,46 @@ Want 200 { (Rows) -eq 1 } { $Answer[0].booking_id -ceq $CAROL_BOOKING } { $Answe
 Send GET "/bookings/$DAVE_BOOKING" $DAVE ''
 Want 200 { $Answer.status -ceq 'cancelled' }
 
+Step 'they were told what happened'
+foreach ($time in 1..100) {
+    Send GET '/notifications?kind=EventCancelled' $CAROL ''
+    if ((Rows) -ne 0) { break }
+    Start-Sleep -Milliseconds 100
+}
+Want 200 { (Rows) -eq 1 } { $Answer[0].kind -ceq 'EventCancelled' } { $Answer[0].channel -ceq 'email' } `
+    { $Answer[0].event_id -ceq $EVENT_ID } { Mentions $Answer[0].subject "Gala $RUN" } `
+    { $Answer[0].id -ceq $Answer[0].notification_id } { Mentions $Answer[0].body 'does not take place' }
+$NOTICE = $Answer[0].id
+Send GET "/notifications/status/$NOTICE" $CAROL ''
+Want 200 { $Answer.notification_id -ceq $NOTICE } { 'queued', 'sent' -ccontains $Answer.status }
+Send GET "/notifications/$NOTICE" $BOB ''
+Want-Problem 404 not_found
+Send GET '/notifications?limit=200' $DAVE ''
+Want 200 { @($Answer | ForEach-Object { $_.kind }) -ccontains 'BookingWaitlisted' } `
+    { @($Answer | ForEach-Object { $_.kind }) -ccontains 'BookingPromoted' } `
+    { [string]::CompareOrdinal((Time $Answer[0].created_at), (Time $Answer[-1].created_at)) -ge 0 }
+
+Step 'what one wants to be told'
+Send GET '/notifications/preferences' $CAROL ''
+Want 200 { $Answer.email -eq $true } { $Answer.kinds.EventReminder -eq $true }
+Send PUT '/notifications/preferences' $CAROL '{"kinds":{"EventReminder":false}}'
+Want 200 { $Answer.email -eq $true } { $Answer.kinds.EventReminder -eq $false } { $Answer.kinds.BookingConfirmed -eq $true }
+Send PUT '/notifications/preferences' $CAROL '{"kinds":{"Nonsense":false}}'
+Want-Problem 422 validation_failed
+
+Step 'an organizer writes to the attendees'
+$MESSAGE = Json @{ event_id = $SESSION_ID; subject = "Doors $RUN"; message = 'They open at seven.' }
+Send POST '/notifications/send' $DAVE $MESSAGE
+Want-Problem 403 forbidden
+Send POST '/notifications/send' $ALICE $MESSAGE
+Want 202 { $Answer.event_id -ceq $SESSION_ID } { $Answer.to -ceq 'confirmed' } { $Answer.status -ceq 'queued' }
+foreach ($time in 1..100) {
+    Send GET '/notifications?kind=OrganizerMessage' $DAVE ''
+    if ((Rows) -ne 0) { break }
+    Start-Sleep -Milliseconds 100
+}
+Want 200 { (Rows) -eq 1 } { Mentions $Answer[0].subject "Doors $RUN" }
+
 Step 'what is not there'
 Ask GET '/no/such/path'
 Want 404
