@@ -152,6 +152,12 @@ impl Service {
         routes::public(self.clone())
     }
 
+    /// Whether the store answers (no notice has an id of zeros), and mail goes out as far as is
+    /// known.
+    pub(crate) async fn works(&self) -> bool {
+        !self.mail_is_down() && self.shared.store().get(NoticeId([0; 16])).await.is_ok()
+    }
+
     /// Whether the mail server is away at the moment.
     #[must_use]
     pub fn mail_is_down(&self) -> bool {
