@@ -1,0 +1,129 @@
+"""The script behind every page: who is there, and which page it is."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import streamlit as st
+
+# Run as a script, it lies in its package's folder; the package itself is one above.
+_ROOT = str(Path(__file__).resolve().parent.parent)
+if _ROOT not in sys.path:
+    sys.path.insert(0, _ROOT)
+
+from frontend import keep, widgets  # noqa: E402
+from frontend.api import ApiError, SessionOver  # noqa: E402
+from frontend.logins import LOGGED_IN  # noqa: E402
+from frontend.views import account, bookings, editor, events, messages, organize  # noqa: E402
+
+# What is forgotten when one leaves the page that it belongs to.
+_OF_PAGE = {"create": "form-create"}
+
+
+def who_is_there() -> None:
+    """Finds the login of this window: its own, or that of the browser's cookie."""
+    state = st.session_state
+    if "login" not in state:
+        state["login"] = LOGGED_IN.find(st.context.cookies.get(keep.COOKIE))
+    login = state["login"]
+    if login is not None and login.over:
+        state["login"] = None
+        state.pop("ticket", None)
+
+
+def pages() -> dict[str, st.Page]:
+    """All of them; those that don't help right now are hidden from the menu."""
+    person = widgets.me()
+    inside = "visible" if person else "hidden"
+    outside = "hidden" if person else "visible"
+    name = person["username"] if person else "Account"
+    return {
+        "events": st.Page(events.page, title="Events", icon=":material/event:", default=True),
+        "bookings": st.Page(
+            bookings.page,
+            title="My bookings",
+            icon=":material/confirmation_number:",
+            url_path="bookings",
+            visibility=inside,
+        ),
+        "messages": st.Page(
+            messages.page,
+            title="Messages",
+            icon=":material/mail:",
+            url_path="messages",
+            visibility=inside,
+        ),
+        "organize": st.Page(
+            organize.page,
+            title="Organize",
+            icon=":material/edit_calendar:",
+            url_path="organize",
+            visibility=inside,
+        ),
+        "create": st.Page(
+            editor.create_page,
+            title="New event",
+            icon=":material/add:",
+            url_path="create",
+            visibility="hidden",
+        ),
+        "account": st.Page(
+            account.profile_page,
+            title=name,
+            icon=":material/person:",
+            url_path="account",
+            visibility=inside,
+        ),
+        "login": st.Page(
+            account.login_page,
+            title="Log in",
+            icon=":material/login:",
+            url_path="login",
+            visibility=outside,
+        ),
+        "register": st.Page(
+            account.register_page,
+            title="Create an account",
+            icon=":material/person_add:",
+            url_path="register",
+            visibility=outside,
+        ),
+    }
+
+
+def ticket_sent() -> None:
+    """The browser has its cookie."""
+    st.session_state.pop("ticket", None)
+
+
+def main() -> None:
+    """One run."""
+    st.set_page_config(page_title="EventFlow", page_icon="🎟️", layout="wide")
+    who_is_there()
+    known = pages()
+    st.session_state["pages"] = known
+    page = st.navigation(list(known.values()), position="top")
+    name = next(name for name, one in known.items() if one == page)
+    st.session_state["page"] = name
+    for owner, kept in _OF_PAGE.items():
+        if owner != name:
+            st.session_state.pop(kept, None)
+    widgets.style()
+    widgets.show_flashes()
+    try:
+        page.run()
+    except SessionOver as over:
+        st.session_state["login"] = None
+        widgets.flash(over.detail, ":material/logout:")
+        widgets.to_login()
+    except ApiError as error:
+        widgets.problem(error)
+        if st.button("Try again", key="try-again"):
+            st.rerun()
+    # At the end: it takes no place above what one came for.
+    if ticket := st.session_state.get("ticket"):
+        keep.send(ticket, ticket_sent)
+
+
+main()

@@ -1,0 +1,182 @@
+"""What several pages show."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from frontend import format as fmt
+from frontend.api import Api, ApiError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_STYLE = """
+<style>
+.stMainBlockContainer { max-width: 70rem; margin: 0 auto; padding-top: 4.5rem; }
+.ef-title { font-size: 1.9rem; font-weight: 700; line-height: 1.25; margin: 0;
+  overflow-wrap: anywhere; }
+.ef-card-title { font-size: 1.15rem; font-weight: 600; line-height: 1.3; margin: 0;
+  overflow-wrap: anywhere; }
+.ef-text { overflow-wrap: anywhere; line-height: 1.55; }
+.ef-facts { display: grid; grid-template-columns: max-content 1fr; gap: .3rem .8rem;
+  line-height: 1.45; overflow-wrap: anywhere; }
+.ef-facts dt { opacity: .65; margin: 0; } .ef-facts dd { margin: 0; }
+.ef-big { font-size: 2.2rem; font-weight: 700; font-variant-numeric: tabular-nums;
+  line-height: 1.1; }
+.ef-empty { text-align: center; padding: 2.2rem 1rem .6rem; opacity: .85; }
+.ef-empty b { display: block; font-size: 1.15rem; margin-bottom: .3rem; }
+@media (max-width: 640px) {
+  .stMainBlockContainer { padding-left: 1rem; padding-right: 1rem; }
+  .ef-title { font-size: 1.5rem; }
+}
+</style>
+"""
+
+
+def style() -> None:
+    """The few rules of our own; once a run."""
+    st.html(_STYLE)
+
+
+def api() -> Api:
+    """EventFlow for whoever looks at the page."""
+    return Api(st.session_state.get("login"), st.context.ip_address)
+
+
+def me() -> dict[str, Any] | None:
+    """Who is logged in."""
+    login = st.session_state.get("login")
+    return login.user if login and not login.over else None
+
+
+def title(text: str, *, small: bool = False) -> None:
+    """A heading that somebody wrote."""
+    tag, name = ("h3", "ef-card-title") if small else ("h1", "ef-title")
+    st.html(f'<{tag} class="{name}">{fmt.safe_html(text)}</{tag}>')
+
+
+def facts(pairs: dict[str, str]) -> None:
+    """Names and values, the values as somebody wrote them."""
+    rows = "".join(
+        f"<dt>{fmt.safe_html(name)}</dt><dd>{fmt.safe_html(value)}</dd>"
+        for name, value in pairs.items()
+    )
+    st.html(f'<dl class="ef-facts">{rows}</dl>')
+
+
+def text(body: str) -> None:
+    """What somebody wrote, with its line breaks."""
+    st.html(f'<div class="ef-text">{fmt.safe_html(body)}</div>')
+
+
+def badge(status: str) -> None:
+    """A status."""
+    word, color = fmt.state(status)
+    st.badge(word, color=color)
+
+
+def empty(head: str, sentence: str) -> None:
+    """Where a list would be."""
+    st.html(
+        f'<div class="ef-empty"><b>{fmt.safe_html(head)}</b>{fmt.safe_html(sentence)}</div>'
+    )
+
+
+def problem(error: ApiError) -> None:
+    """Why something wasn't done. The detail may quote what somebody wrote."""
+    (st.warning if error.status in (0, 409, 429) or error.status >= 500 else st.error)(
+        fmt.plain(error.words()), icon=":material/error:"
+    )
+
+
+def field_error(errors: dict[str, str], name: str) -> None:
+    """What is wrong with a field, below it."""
+    if name in errors:
+        st.caption(f":red[:material/error: {fmt.plain(errors[name])}]")
+
+
+def other_errors(error: ApiError, fields: tuple[str, ...]) -> None:
+    """A refused form: the sentence, and what belongs to no field that is shown."""
+    problem(error)
+    for name, detail in error.errors.items():
+        if name not in fields:
+            st.caption(f":red[{fmt.plain(name)} {fmt.plain(detail)}]")
+
+
+def flash(sentence: str, icon: str = ":material/check_circle:") -> None:
+    """Shown on the next run, which may be another page."""
+    st.session_state.setdefault("flashes", []).append((sentence, icon))
+
+
+def show_flashes() -> None:
+    """Shows what was left by the last run."""
+    for sentence, icon in st.session_state.pop("flashes", []):
+        st.toast(fmt.plain(sentence), icon=icon, duration="long")
+
+
+def ask(
+    head: str, sentence: str, yes: str, act: Callable[[], None], *, no: str = "Keep it"
+) -> None:
+    """Asks before something is taken away; `act` runs on a yes, and the page anew after it."""
+
+    @st.dialog(head)
+    def question() -> None:
+        st.write(fmt.plain(sentence))
+        with st.container(horizontal=True):
+            agreed = st.button(yes, type="primary", key="ask-yes")
+            if st.button(no, key="ask-no"):
+                st.rerun()
+        if agreed:
+            try:
+                act()
+            except ApiError as error:
+                problem(error)
+            else:
+                st.rerun()
+
+    question()
+
+
+def open_event(event_id: str) -> None:
+    """Goes to an event's page."""
+    st.switch_page(st.session_state["pages"]["events"], query_params={"event": event_id})
+
+
+def go(page: str, **query: str) -> None:
+    """Goes to a page of ours."""
+    st.switch_page(st.session_state["pages"][page], query_params=query or None)
+
+
+def link(page: str, label: str, *, icon: str = "", width: str = "content", **query: str) -> None:
+    """A link to a page of ours."""
+    target = st.session_state["pages"][page]
+    st.page_link(target, label=label, icon=icon, query_params=query or None, width=width)
+
+
+def event_link(event_id: str, name: str) -> None:
+    """A link to an event's page by its title."""
+    link("events", f"**{fmt.plain(name)}**", event=event_id)
+
+
+def need_login(what: str) -> bool:
+    """Whether somebody is logged in; otherwise says what for, and offers it."""
+    if me():
+        return True
+    empty("Please log in", f"Log in to {what}.")
+    with st.container(horizontal=True, horizontal_alignment="center"):
+        if st.button("Log in", type="primary", key="need-login"):
+            to_login()
+        if st.button("Create an account", key="need-account"):
+            to_login("register")
+    return False
+
+
+def to_login(page: str = "login") -> None:
+    """Goes to log in, and comes back to this page afterwards."""
+    st.session_state["come_back"] = (
+        st.session_state["page"],
+        dict(st.query_params),
+    )
+    go(page)
