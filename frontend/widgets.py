@@ -12,21 +12,26 @@ from frontend.api import Api, ApiError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from streamlit.delta_generator import DeltaGenerator
+
 _STYLE = """
 <style>
 .stMainBlockContainer { max-width: 70rem; margin: 0 auto; padding-top: 4.5rem; }
-.ef-title { font-size: 1.9rem; font-weight: 700; line-height: 1.25; margin: 0;
+.ef-title { font-size: 1.9rem; font-weight: 700; line-height: 1.25; margin: 0; padding: 0;
   overflow-wrap: anywhere; }
-.ef-card-title { font-size: 1.15rem; font-weight: 600; line-height: 1.3; margin: 0;
+.ef-card-title { font-size: 1rem; font-weight: 700; line-height: 1.4; margin: 0; padding: 0;
   overflow-wrap: anywhere; }
 .ef-text { overflow-wrap: anywhere; line-height: 1.55; }
-.ef-facts { display: grid; grid-template-columns: max-content 1fr; gap: .3rem .8rem;
-  line-height: 1.45; overflow-wrap: anywhere; }
-.ef-facts dt { opacity: .65; margin: 0; } .ef-facts dd { margin: 0; }
+.ef-facts { display: grid; grid-template-columns: max-content 1fr; gap: .2rem .8rem;
+  line-height: 1.45; overflow-wrap: anywhere; margin: 0; padding: 0; }
+.ef-facts dt { opacity: .65; margin: 0; padding: 0; }
+.ef-facts dd { margin: 0; padding: 0; }
 .ef-big { font-size: 2.2rem; font-weight: 700; font-variant-numeric: tabular-nums;
   line-height: 1.1; }
 .ef-empty { text-align: center; padding: 2.2rem 1rem .6rem; opacity: .85; }
 .ef-empty b { display: block; font-size: 1.15rem; margin-bottom: .3rem; }
+.stMainBlockContainer [data-testid="stPageLink-NavLink"] { background: none; padding: 0; }
+.stMainBlockContainer [data-testid="stPageLink-NavLink"]:hover { text-decoration: underline; }
 @media (max-width: 640px) {
   .stMainBlockContainer { padding-left: 1rem; padding-right: 1rem; }
   .ef-title { font-size: 1.5rem; }
@@ -51,10 +56,20 @@ def me() -> dict[str, Any] | None:
     return login.user if login and not login.over else None
 
 
-def title(text: str, *, small: bool = False) -> None:
-    """A heading that somebody wrote."""
+def title(words: str, *, small: bool = False, width: str = "stretch") -> None:
+    """A heading, which somebody may have written."""
     tag, name = ("h3", "ef-card-title") if small else ("h1", "ef-title")
-    st.html(f'<{tag} class="{name}">{fmt.safe_html(text)}</{tag}>')
+    st.html(f'<{tag} class="{name}">{fmt.safe_html(words)}</{tag}>', width=width)
+
+
+def head(words: str) -> DeltaGenerator:
+    """The top of a page; what goes into it stands at the right."""
+    row = st.container(
+        horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
+    )
+    with row:
+        title(words, width="content")
+    return row
 
 
 def facts(pairs: dict[str, str]) -> None:

@@ -32,7 +32,7 @@ def login_page() -> None:
         _return()
     _, middle, _ = st.columns([1, 2, 1])
     with middle:
-        st.title("Log in")
+        widgets.title("Log in")
         with st.form("login-form"):
             username = st.text_input("User name or e-mail address", key="login-name")
             password = st.text_input("Password", type="password", key="login-password")
@@ -64,7 +64,7 @@ def register_page() -> None:
     errors = error.errors if error else {}
     _, middle, _ = st.columns([1, 2, 1])
     with middle:
-        st.title("Create an account")
+        widgets.title("Create an account")
         with st.form("register-form"):
             st.text_input("User name", key="register-name", help="3 to 50 characters")
             widgets.field_error(errors, "username")

@@ -18,7 +18,7 @@ PAGES = 5
 
 def page() -> None:
     """Three lists."""
-    st.title("My bookings")
+    widgets.title("My bookings")
     if not widgets.need_login("see your bookings"):
         return
     own = list(widgets.api().pages("/users/me/bookings", most=PAGES, limit=PAGE))

@@ -228,7 +228,6 @@ def collect(prefix: str) -> dict[str, Any]:
 
 def create_page() -> None:
     """A form that makes one event, however often it is sent."""
-    st.title("New event")
     if not widgets.need_login("make an event"):
         return
     state = st.session_state
@@ -238,10 +237,11 @@ def create_page() -> None:
         widgets.flash("The event is there.")
         widgets.open_event(filled["made"])
     error: ApiError | None = filled["error"]
-    if error:
-        widgets.other_errors(error, FIELDS)
     _, middle, _ = st.columns([1, 4, 1])
     with middle:
+        widgets.title("New event")
+        if error:
+            widgets.other_errors(error, FIELDS)
         form("create", None, error.errors if error else {}, _create)
 
 

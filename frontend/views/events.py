@@ -45,10 +45,7 @@ def page() -> None:
 
 
 def _head() -> None:
-    with st.container(
-        horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"
-    ):
-        st.title("Events", width="content")
+    with widgets.head("Events"):
         if widgets.me() and st.button("New event", icon=":material/add:", key="browse-new"):
             widgets.go("create")
 

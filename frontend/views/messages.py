@@ -39,7 +39,7 @@ _SENTENCES = {
 
 def page() -> None:
     """Messages, and preferences."""
-    st.title("Messages")
+    widgets.title("Messages")
     if not widgets.need_login("see your messages"):
         return
     told, wanted = st.tabs(["Messages", "Preferences"])

@@ -35,10 +35,7 @@ def page() -> None:
 
 
 def _own() -> None:
-    with st.container(
-        horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"
-    ):
-        st.title("Your events", width="content")
+    with widgets.head("Your events"):
         if st.button("New event", icon=":material/add:", type="primary", key="organize-new"):
             widgets.go("create")
     own = list(
