@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
@@ -16,6 +17,10 @@ from frontend import keep, widgets  # noqa: E402
 from frontend.api import ApiError, SessionOver  # noqa: E402
 from frontend.logins import LOGGED_IN  # noqa: E402
 from frontend.views import account, bookings, editor, events, messages, organize  # noqa: E402
+
+# The menu, for who is logged in and for who is not.
+INSIDE = ("events", "bookings", "messages", "organize", "account")
+OUTSIDE = ("events", "login", "register")
 
 # What is forgotten when one leaves the page that it belongs to.
 _OF_PAGE = {"create": "form-create"}
@@ -32,11 +37,8 @@ def who_is_there() -> None:
         state.pop("ticket", None)
 
 
-def pages() -> dict[str, st.Page]:
-    """All of them; those that don't help right now are hidden from the menu."""
-    person = widgets.me()
-    inside = "visible" if person else "hidden"
-    outside = "hidden" if person else "visible"
+def pages(person: dict[str, Any] | None) -> dict[str, st.Page]:
+    """All of them."""
     name = person["username"] if person else "Account"
     return {
         "events": st.Page(events.page, title="Events", icon=":material/event:", default=True),
@@ -45,49 +47,27 @@ def pages() -> dict[str, st.Page]:
             title="My bookings",
             icon=":material/confirmation_number:",
             url_path="bookings",
-            visibility=inside,
         ),
         "messages": st.Page(
-            messages.page,
-            title="Messages",
-            icon=":material/mail:",
-            url_path="messages",
-            visibility=inside,
+            messages.page, title="Messages", icon=":material/mail:", url_path="messages"
         ),
         "organize": st.Page(
-            organize.page,
-            title="Organize",
-            icon=":material/edit_calendar:",
-            url_path="organize",
-            visibility=inside,
+            organize.page, title="Organize", icon=":material/edit_calendar:", url_path="organize"
         ),
         "create": st.Page(
-            editor.create_page,
-            title="New event",
-            icon=":material/add:",
-            url_path="create",
-            visibility="hidden",
+            editor.create_page, title="New event", icon=":material/add:", url_path="create"
         ),
         "account": st.Page(
-            account.profile_page,
-            title=name,
-            icon=":material/person:",
-            url_path="account",
-            visibility=inside,
+            account.profile_page, title=name, icon=":material/person:", url_path="account"
         ),
         "login": st.Page(
-            account.login_page,
-            title="Log in",
-            icon=":material/login:",
-            url_path="login",
-            visibility=outside,
+            account.login_page, title="Log in", icon=":material/login:", url_path="login"
         ),
         "register": st.Page(
             account.register_page,
             title="Create an account",
             icon=":material/person_add:",
             url_path="register",
-            visibility=outside,
         ),
     }
 
@@ -101,15 +81,17 @@ def main() -> None:
     """One run."""
     st.set_page_config(page_title="EventFlow", page_icon="🎟️", layout="wide")
     who_is_there()
-    known = pages()
+    person = widgets.me()
+    known = pages(person)
     st.session_state["pages"] = known
-    page = st.navigation(list(known.values()), position="top")
+    page = st.navigation(list(known.values()), position="hidden")
     name = next(name for name, one in known.items() if one == page)
     st.session_state["page"] = name
     for owner, kept in _OF_PAGE.items():
         if owner != name:
             st.session_state.pop(kept, None)
     widgets.style()
+    widgets.navigation(INSIDE if person else OUTSIDE, name)
     widgets.show_flashes()
     try:
         page.run()

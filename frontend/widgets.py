@@ -14,27 +14,38 @@ if TYPE_CHECKING:
 
     from streamlit.delta_generator import DeltaGenerator
 
+# Rules of our own, as few as will do. Streamlit's own names are those that it keeps for tests.
 _STYLE = """
 <style>
-.stMainBlockContainer { max-width: 70rem; margin: 0 auto; padding-top: 4.5rem; }
+[data-testid="stHeader"] { background: none; pointer-events: none; }
+.stMainBlockContainer { max-width: 70rem; margin: 0 auto; padding-top: 1rem; }
+[data-testid="stToastContainer"] { top: auto; bottom: 1rem; }
 .ef-title { font-size: 1.9rem; font-weight: 700; line-height: 1.25; margin: 0; padding: 0;
   overflow-wrap: anywhere; }
 .ef-card-title { font-size: 1rem; font-weight: 700; line-height: 1.4; margin: 0; padding: 0;
   overflow-wrap: anywhere; }
 .ef-text { overflow-wrap: anywhere; line-height: 1.55; }
 .ef-facts { display: grid; grid-template-columns: max-content 1fr; gap: .2rem .8rem;
-  line-height: 1.45; overflow-wrap: anywhere; margin: 0; padding: 0; }
-.ef-facts dt { opacity: .65; margin: 0; padding: 0; }
-.ef-facts dd { margin: 0; padding: 0; }
+  line-height: 1.45; overflow-wrap: anywhere; }
+.ef-facts span:nth-child(odd) { opacity: .65; }
+.ef-error { color: #d92d20; font-size: .875rem; margin-top: -.7rem; overflow-wrap: anywhere; }
 .ef-big { font-size: 2.2rem; font-weight: 700; font-variant-numeric: tabular-nums;
   line-height: 1.1; }
 .ef-empty { text-align: center; padding: 2.2rem 1rem .6rem; opacity: .85; }
 .ef-empty b { display: block; font-size: 1.15rem; margin-bottom: .3rem; }
 .stMainBlockContainer [data-testid="stPageLink-NavLink"] { background: none; padding: 0; }
 .stMainBlockContainer [data-testid="stPageLink-NavLink"]:hover { text-decoration: underline; }
+.stMainBlockContainer [data-testid="stPageLink-NavLink"] * { white-space: normal;
+  overflow-wrap: anywhere; }
+.st-key-nav { border-bottom: 1px solid rgba(128, 128, 128, .25); padding-bottom: .7rem;
+  margin-bottom: .6rem; column-gap: 1.6rem; }
 @media (max-width: 640px) {
-  .stMainBlockContainer { padding-left: 1rem; padding-right: 1rem; }
+  .stMainBlockContainer { padding: .6rem 1rem 4rem; }
   .ef-title { font-size: 1.5rem; }
+  .st-key-nav { flex-wrap: nowrap; justify-content: space-between; column-gap: .3rem; }
+  .st-key-nav > *:first-child { display: none; }
+  .st-key-nav a { flex-direction: column; gap: 0; text-align: center; }
+  .st-key-nav p { font-size: .72rem; }
 }
 </style>
 """
@@ -43,6 +54,18 @@ _STYLE = """
 def style() -> None:
     """The few rules of our own; once a run."""
     st.html(_STYLE)
+
+
+def navigation(shown: tuple[str, ...], current: str) -> None:
+    """The menu: a row at every width, so that nobody has to look for it."""
+    pages = st.session_state["pages"]
+    with st.container(key="nav", horizontal=True, vertical_alignment="center"):
+        st.page_link(pages["events"], label="**EventFlow**", icon="🎟️", width="content")
+        for name in shown:
+            page = pages[name]
+            words = fmt.plain(page.title)
+            label = f":primary[**{words}**]" if name == current else words
+            st.page_link(page, label=label, icon=page.icon, width="content")
 
 
 def api() -> Api:
@@ -75,10 +98,10 @@ def head(words: str) -> DeltaGenerator:
 def facts(pairs: dict[str, str]) -> None:
     """Names and values, the values as somebody wrote them."""
     rows = "".join(
-        f"<dt>{fmt.safe_html(name)}</dt><dd>{fmt.safe_html(value)}</dd>"
+        f"<span>{fmt.safe_html(name)}</span><span>{fmt.safe_html(value)}</span>"
         for name, value in pairs.items()
     )
-    st.html(f'<dl class="ef-facts">{rows}</dl>')
+    st.html(f'<div class="ef-facts">{rows}</div>')
 
 
 def text(body: str) -> None:
@@ -109,7 +132,11 @@ def problem(error: ApiError) -> None:
 def field_error(errors: dict[str, str], name: str) -> None:
     """What is wrong with a field, below it."""
     if name in errors:
-        st.caption(f":red[:material/error: {fmt.plain(errors[name])}]")
+        _wrong(errors[name])
+
+
+def _wrong(words: str) -> None:
+    st.html(f'<div class="ef-error" role="alert">{fmt.safe_html(words)}</div>')
 
 
 def other_errors(error: ApiError, fields: tuple[str, ...]) -> None:
@@ -117,7 +144,7 @@ def other_errors(error: ApiError, fields: tuple[str, ...]) -> None:
     problem(error)
     for name, detail in error.errors.items():
         if name not in fields:
-            st.caption(f":red[{fmt.plain(name)} {fmt.plain(detail)}]")
+            _wrong(f"{name} {detail}")
 
 
 def flash(sentence: str, icon: str = ":material/check_circle:") -> None:
@@ -172,7 +199,12 @@ def link(page: str, label: str, *, icon: str = "", width: str = "content", **que
 
 def event_link(event_id: str, name: str) -> None:
     """A link to an event's page by its title."""
-    link("events", f"**{fmt.plain(name)}**", event=event_id)
+    title_link("events", name, event_id)
+
+
+def title_link(page: str, name: str, event_id: str) -> None:
+    """An event's title that leads to a page about it."""
+    link(page, f":primary[**{fmt.plain(name)}**]", event=event_id)
 
 
 def need_login(what: str) -> bool:

@@ -45,6 +45,7 @@ class Person:
             locale="en-GB",
             timezone_id="Europe/Zurich",
             has_touch=size == "phone",
+            is_mobile=size == "phone",
         )
         self.context.set_default_timeout(PATIENCE)
         self.page: Page = self.context.new_page()
@@ -69,12 +70,8 @@ class Person:
         expect(self.page.locator('[data-testid="stSkeleton"]')).to_have_count(0, timeout=PATIENCE)
 
     def menu(self, name: str) -> None:
-        """By the menu, which is behind a button on a phone."""
-        if self.size == "phone":
-            self.page.get_by_test_id("stExpandSidebarButton").click()
-            self.page.get_by_test_id("stSidebar").get_by_role("link", name=name).click()
-        else:
-            self.page.get_by_test_id("stTopNavLink").filter(has_text=name).click()
+        """By the menu."""
+        self.page.locator(".st-key-nav").get_by_role("link", name=name, exact=True).click()
         self.settle()
 
     def heading(self, name: str) -> None:

@@ -30,6 +30,16 @@ _SORTS = {
     "title": "By title",
 }
 
+# What they are when they don't filter.
+_FILTERS: dict[str, Any] = {
+    "filter-place": "",
+    "filter-from": None,
+    "filter-until": None,
+    "filter-price": None,
+    "filter-seats": False,
+    "filter-past": False,
+}
+
 
 def page() -> None:
     """The list, or the event in the address."""
@@ -61,7 +71,8 @@ def _filters() -> dict[str, Any]:
             label_visibility="collapsed",
             persist_state="session",
         )
-        with st.popover("Filters", icon=":material/tune:"):
+        used = sum(bool(st.session_state.get(key)) for key in _FILTERS)
+        with st.popover(f"Filters ({used})" if used else "Filters", icon=":material/tune:"):
             location = st.text_input("Place", key="filter-place", persist_state="session")
             first = st.date_input("From", value=None, key="filter-from", persist_state="session")
             last = st.date_input("Until", value=None, key="filter-until", persist_state="session")
@@ -83,6 +94,7 @@ def _filters() -> dict[str, Any]:
                 key="filter-order",
                 persist_state="session",
             )
+            st.button("Clear all", key="filter-clear", on_click=_clear)
     return {
         "q": words.strip(),
         "location": location.strip(),
@@ -93,6 +105,12 @@ def _filters() -> dict[str, Any]:
         "past": past,
         "sort": order,
     }
+
+
+def _clear() -> None:
+    for key, value in _FILTERS.items():
+        st.session_state[key] = value
+    st.session_state["filter-words"] = ""
 
 
 def _query(filters: dict[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import altair as alt
@@ -11,7 +11,7 @@ import streamlit as st
 
 from frontend import format as fmt
 from frontend import widgets
-from frontend.api import ApiError
+from frontend.api import CLOCK, ApiError
 from frontend.views import editor, event
 
 # Own events of one page, and the most pages that are shown.
@@ -49,8 +49,7 @@ def _own() -> None:
     with st.grid(min_column_width=300):
         for one in own:
             with st.container(border=True, height="stretch", gap="xsmall"):
-                name = f"**{fmt.plain(one['title'])}**"
-                widgets.link("organize", name, event=one["id"])
+                widgets.title_link("organize", one["title"], one["id"])
                 widgets.facts({"When": fmt.span(one), "Where": one["location"]})
                 with st.container(horizontal=True, vertical_alignment="center"):
                     widgets.badge(one["status"])
@@ -115,14 +114,14 @@ def _figures(event_id: str) -> None:
 def _overview(one: dict[str, Any], bookings: list[dict[str, Any]]) -> None:
     _figures(one["id"])
     st.subheader("Places booked over time", anchor=False)
-    curve = sales(bookings)
+    curve = sales(bookings, one, CLOCK.now())
     if curve.empty:
         widgets.empty("Nothing sold yet", "The curve begins with the first booking.")
         return
     there = fmt.zone(one["timezone"])
     # Charts know no zones: the clock of the event's is given to them as it is.
     curve["at"] = [at.astimezone(there).replace(tzinfo=None) for at in curve["at"]]
-    line = (
+    sold = (
         alt.Chart(curve)
         .mark_area(interpolate="step-after", line=True, opacity=0.25)
         .encode(
@@ -139,23 +138,26 @@ def _overview(one: dict[str, Any], bookings: list[dict[str, Any]]) -> None:
         .mark_rule(strokeDash=[4, 4])
         .encode(y="places:Q")
     )
-    st.altair_chart(line + full, height=280)
-    st.caption("The dashed line is the capacity. Bookings that were cancelled later are left out.")
+    st.altair_chart(sold + full, height=280)
+    st.caption("The dashed line is the capacity. Cancelled bookings are left out.")
 
 
-def sales(bookings: list[dict[str, Any]]) -> pd.DataFrame:
-    """Places booked so far, at each booking that is confirmed now."""
+def sales(bookings: list[dict[str, Any]], one: dict[str, Any], now: float) -> pd.DataFrame:
+    """Places booked so far: from the beginning of booking until now, or until its end."""
     kept = sorted(
-        (one for one in bookings if one["status"] == "confirmed"),
-        key=lambda one: one["updated_at"],
+        (booked for booked in bookings if booked["status"] == "confirmed"),
+        key=lambda booked: booked["updated_at"],
     )
-    total, rows = 0, []
-    for one in kept:
-        at = fmt.moment(one["updated_at"])
-        if not rows:
-            rows.append({"at": at, "places": 0})
-        total += one["quantity"]
-        rows.append({"at": at, "places": total})
+    if not kept:
+        return pd.DataFrame(columns=["at", "places"])
+    times = [fmt.moment(booked["updated_at"]) for booked in kept]
+    begin = min(fmt.moment(one["booking_opens_at"]), times[0])
+    end = max(min(datetime.fromtimestamp(now, UTC), fmt.moment(one["end_time"])), times[-1])
+    total, rows = 0, [(begin, 0)]
+    for at, booked in zip(times, kept, strict=True):
+        total += booked["quantity"]
+        rows.append((at, total))
+    rows.append((end, total))
     return pd.DataFrame(rows, columns=["at", "places"])
 
 
