@@ -29,6 +29,9 @@ CONNECTIONS = 32
 # A clock is believed to differ from EventFlow's only beyond this: the header has whole seconds.
 CLOCK_TOLERANCE_S = 2.0
 
+# A connection that isn't made, or breaks, or says nothing. Whatever else goes wrong is our fault.
+LOST = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
+
 UNREACHABLE = "EventFlow cannot be reached right now. Please try again in a moment."
 UNKNOWN = (
     "The answer got lost, so it is not known yet whether this was done. "
@@ -197,7 +200,7 @@ class Api:
                     timeout=TIMEOUT,
                     allow_redirects=False,
                 )
-            except requests.RequestException as error:
+            except LOST as error:
                 if not left:
                     raise _lost(error, reads=method == "GET") from None
             else:

@@ -35,6 +35,7 @@ def who_is_there() -> None:
     if login is not None and login.over:
         state["login"] = None
         state.pop("ticket", None)
+        widgets.flash("You are not logged in any more.", ":material/logout:")
 
 
 def pages(person: dict[str, Any] | None) -> dict[str, st.Page]:

@@ -40,7 +40,7 @@ _STYLE = """
 .st-key-nav { border-bottom: 1px solid rgba(128, 128, 128, .25); padding-bottom: .7rem;
   margin-bottom: .6rem; column-gap: 1.6rem; }
 @media (max-width: 640px) {
-  .stMainBlockContainer { padding: .6rem 1rem 4rem; }
+  .stMainBlockContainer { padding: 1rem 1rem 4rem; }
   .ef-title { font-size: 1.5rem; }
   .st-key-nav { flex-wrap: nowrap; justify-content: space-between; column-gap: .3rem; }
   .st-key-nav > *:first-child { display: none; }
@@ -70,7 +70,12 @@ def navigation(shown: tuple[str, ...], current: str) -> None:
 
 def api() -> Api:
     """EventFlow for whoever looks at the page."""
-    return Api(st.session_state.get("login"), st.context.ip_address)
+    return Api(st.session_state.get("login"), address())
+
+
+def address() -> str | None:
+    """Where the browser is; nothing for one on this machine."""
+    return st.context.ip_address
 
 
 def me() -> dict[str, Any] | None:
@@ -117,9 +122,7 @@ def badge(status: str) -> None:
 
 def empty(head: str, sentence: str) -> None:
     """Where a list would be."""
-    st.html(
-        f'<div class="ef-empty"><b>{fmt.safe_html(head)}</b>{fmt.safe_html(sentence)}</div>'
-    )
+    st.html(f'<div class="ef-empty"><b>{fmt.safe_html(head)}</b>{fmt.safe_html(sentence)}</div>')
 
 
 def problem(error: ApiError) -> None:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from frontend.tests import servers
+from frontend.tests.stub import Asked, Stub, Told
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 @pytest.fixture(scope="session")
@@ -27,3 +28,18 @@ def eventflow_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         else:
             os.environ["API_URL"] = before
         program.end()
+
+
+@pytest.fixture
+def stub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Stub]]:
+    """Starts one, which `Api` then talks to."""
+    started: list[Stub] = []
+
+    def start(answer: Callable[[Asked], Told]) -> Stub:
+        started.append(Stub(answer))
+        monkeypatch.setenv("API_URL", started[-1].url)
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.end()

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 # Every kind of thing that a page might take for its own.
-HOSTILE = "<img src=x onerror=alert(1)> **b** `c` :red[d] :material/home: $x$ [e](javascript:alert(2))"
+HOSTILE = (
+    "<img src=x onerror=alert(1)> **b** `c` :red[d] :material/home: $x$ [e](javascript:alert(2))"
+)
 HOSTILE_TEXT = "<script>alert(3)</script>\n# no heading\n| no | table |"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from frontend import widgets
-from frontend.api import Api, ApiError
+from frontend.api import Api, ApiError, SessionOver
 from frontend.logins import LOGGED_IN, Login
 
 _REGISTER = ("username", "email", "full_name", "password")
@@ -14,9 +14,9 @@ _PROFILE = ("full_name", "email")
 
 def _enter(username: str, password: str) -> None:
     """Logs in; the browser gets a ticket for its cookie at the end of the next run."""
-    anonymous = Api(address=st.context.ip_address)
+    anonymous = Api(address=widgets.address())
     login = Login(anonymous.log_in(username, password))
-    login.user = Api(login, st.context.ip_address).read("/users/me").value
+    login.user = Api(login, widgets.address()).read("/users/me").value
     st.session_state["login"] = login
     st.session_state["ticket"] = LOGGED_IN.add(login)
 
@@ -90,7 +90,7 @@ def _register() -> None:
     state = st.session_state
     name, password = state["register-name"].strip(), state["register-password"]
     try:
-        Api(address=st.context.ip_address).register(
+        Api(address=widgets.address()).register(
             name, state["register-email"].strip(), password, state["register-full-name"].strip()
         )
         _enter(name, password)
@@ -141,14 +141,16 @@ def _save() -> None:
 
 
 def _log_out() -> None:
-    login = st.session_state["login"]
+    login, told = st.session_state["login"], "You are logged out."
     try:
         widgets.api().log_out()
-    except ApiError:
-        # Forgetting the tokens here is what counts; at EventFlow the session runs out.
+    except SessionOver:
+        # That is what was asked for.
         pass
+    except ApiError:
+        told = "You are logged out here. EventFlow could not be told: there it runs out by itself."
     login.end()
     st.session_state["login"] = None
     st.session_state.pop("ticket", None)
-    widgets.flash("You are logged out.", ":material/logout:")
+    widgets.flash(told, ":material/logout:")
     widgets.go("events")

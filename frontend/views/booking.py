@@ -10,6 +10,7 @@ import streamlit as st
 from frontend import format as fmt
 from frontend import widgets
 from frontend.api import ApiError, SessionOver
+from frontend.live import countdown, counts
 
 # Places that one may ask for; what an event allows, EventFlow says when it is more.
 MOST = 100
@@ -106,7 +107,7 @@ def _attempt(one: dict[str, Any], places: int, *, waits: bool) -> None:
         _refused(one, error)
         return
     _tell(made)
-    _anew()
+    _anew(one["id"])
 
 
 def _tell(made: dict[str, Any]) -> None:
@@ -123,16 +124,14 @@ def _refused(one: dict[str, Any], error: ApiError) -> None:
     if error.code == "already_booked":
         # A click too many, or another window was quicker: what is there is shown.
         widgets.flash(error.detail, ":material/info:")
-        _anew()
+        _anew(one["id"])
     if error.code == "has_hold" and error.figures.get("hold_id"):
         st.session_state["login"].remember_hold(one["id"], error.figures["hold_id"])
         widgets.flash(error.detail, ":material/info:")
-        _anew()
+        _anew(one["id"])
     widgets.problem(error)
     if error.code in ("sold_out", "sales_closed", "not_yet_open"):
-        from frontend.views.event import counts
-
-        counts.clear()
+        counts.clear(one["id"])
 
 
 def _hold(one: dict[str, Any], places: int) -> None:
@@ -143,14 +142,12 @@ def _hold(one: dict[str, Any], places: int) -> None:
         _refused(one, error)
         return
     st.session_state["login"].remember_hold(one["id"], hold["id"])
-    _anew()
+    _anew(one["id"])
 
 
-def _anew() -> None:
+def _anew(event_id: str) -> None:
     """Draws the page again, with counts that are new."""
-    from frontend.views.event import counts
-
-    counts.clear()
+    counts.clear(event_id)
     st.rerun()
 
 
@@ -158,8 +155,6 @@ def _anew() -> None:
 
 
 def _held(one: dict[str, Any], hold: dict[str, Any]) -> None:
-    from frontend.views.event import countdown
-
     st.subheader(f"You hold {fmt.count(hold['quantity'], 'place')}", anchor=False)
     countdown(hold)
     if st.button("Book them", type="primary", width="stretch", key="confirm-hold"):
@@ -168,7 +163,7 @@ def _held(one: dict[str, Any], hold: dict[str, Any]) -> None:
         if hold["status"] == "held" and st.button(
             "More time", icon=":material/more_time:", key="extend-hold"
         ):
-            _extend(hold)
+            _extend(one, hold)
         if st.button("Give them back", icon=":material/undo:", key="release-hold"):
             _release(one, hold)
 
@@ -180,15 +175,15 @@ def _confirm(one: dict[str, Any], hold: dict[str, Any]) -> None:
         if error.code == "hold_expired":
             st.session_state["login"].forget_hold(one["id"])
             widgets.flash(error.detail, ":material/timer_off:")
-            _anew()
+            _anew(one["id"])
         widgets.problem(error)
         return
     st.session_state["login"].forget_hold(one["id"])
     _tell(made)
-    _anew()
+    _anew(one["id"])
 
 
-def _extend(hold: dict[str, Any]) -> None:
+def _extend(one: dict[str, Any], hold: dict[str, Any]) -> None:
     # Each click is an intention of its own: the deadline it starts from tells them apart.
     try:
         widgets.api().write(
@@ -200,7 +195,7 @@ def _extend(hold: dict[str, Any]) -> None:
     except ApiError as error:
         widgets.problem(error)
         return
-    _anew()
+    _anew(one["id"])
 
 
 def _release(one: dict[str, Any], hold: dict[str, Any]) -> None:
@@ -212,7 +207,7 @@ def _release(one: dict[str, Any], hold: dict[str, Any]) -> None:
             return
     st.session_state["login"].forget_hold(one["id"])
     widgets.flash("You gave the places back.", ":material/undo:")
-    _anew()
+    _anew(one["id"])
 
 
 # -- with a booking -------------------------------------------------------------------------
@@ -247,10 +242,8 @@ def cancel_button(own: dict[str, Any], name: str) -> None:
         sentence = f"You give up {places} at “{name}”. Whoever waits gets them at once."
 
     def act() -> None:
-        from frontend.views.event import counts
-
         widgets.api().write("DELETE", f"/bookings/{own['id']}")
-        counts.clear()
+        counts.clear(own["event_id"])
         widgets.flash("You left the waitlist." if waiting else "The booking is cancelled.")
 
     if st.button(label, icon=":material/close:", key=f"cancel-{own['id']}"):

@@ -65,9 +65,9 @@ def draft(values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
             errors[name] = "Clocks go forward then: there is no such time in this zone."
         else:
             body[name] = text
-    if "start_time" in body and "end_time" in body:
-        if fmt.moment(body["end_time"]) <= fmt.moment(body["start_time"]):
-            errors["end_time"] = "The end has to be after the start."
+    start, end = body.get("start_time"), body.get("end_time")
+    if start and end and fmt.moment(end) <= fmt.moment(start):
+        errors["end_time"] = "The end has to be after the start."
     for name in ("max_per_booking", "waitlist"):
         if values.get(name) is not None:
             body[name] = values[name]

@@ -9,20 +9,12 @@ import streamlit as st
 
 from frontend import format as fmt
 from frontend import widgets
-from frontend.api import CLOCK, Api, ApiError
+from frontend.api import ApiError, SessionOver
+from frontend.live import counts
 from frontend.views import booking
 
 # How often counts and the own place are looked at again.
 REFRESH = "3s"
-# Seconds for which everybody who looks at an event shares one look at its counts.
-SHARED_S = 2
-SHARED_EVENTS = 1_000
-
-
-@st.cache_data(ttl=SHARED_S, max_entries=SHARED_EVENTS, show_spinner=False)
-def counts(event_id: str) -> dict[str, Any]:
-    """The counts, for everybody alike."""
-    return Api().read(f"/events/{event_id}/availability").value
 
 
 def show(event_id: str) -> None:
@@ -63,9 +55,9 @@ def _describe(one: dict[str, Any]) -> None:
             st.write("Whoever has this link sees the event, logged in or not.")
             st.code(share_link(one["id"]), language=None, wrap_lines=True)
         person = widgets.me()
-        if person and (person["id"] == one["organizer_id"] or person["role"] == "admin"):
-            if st.button("Manage", icon=":material/edit_calendar:", key="manage"):
-                widgets.go("organize", event=one["id"])
+        its_own = person and (person["id"] == one["organizer_id"] or person["role"] == "admin")
+        if its_own and st.button("Manage", icon=":material/edit_calendar:", key="manage"):
+            widgets.go("organize", event=one["id"])
 
 
 def share_link(event_id: str) -> str:
@@ -104,7 +96,7 @@ def _live(event_id: str, shown: tuple[Any, ...]) -> None:
     try:
         seen, mine = counts(event_id), booking.mine(event_id)
     except ApiError as error:
-        if error.status == 404:
+        if error.status == 404 or isinstance(error, SessionOver):
             st.rerun()
         # What is known stays on the page; it is said that it may be old.
         st.caption(f":material/cloud_off: {fmt.plain(error.words())}")
@@ -131,15 +123,3 @@ def _live(event_id: str, shown: tuple[Any, ...]) -> None:
     if mine.booking and mine.booking["status"] == "waitlisted":
         place = mine.booking.get("waitlist_position")
         st.html(f'<div>Your place in the queue: <span class="ef-big">{place}</span></div>')
-
-
-@st.fragment(run_every="1s")
-def countdown(hold: dict[str, Any]) -> None:
-    """How long the held places are still set aside."""
-    seconds = fmt.moment(hold["expires_at"]).timestamp() - CLOCK.now()
-    if seconds <= 0 and hold["status"] == "held":
-        st.html('<div class="ef-big">0:00</div>')
-        st.caption("Time is up. The places are yours only as long as nobody else wants them.")
-        return
-    st.html(f'<div class="ef-big" data-live="countdown">{fmt.left(seconds)}</div>')
-    st.caption("left to book the places that you hold")

@@ -9,7 +9,7 @@ import streamlit as st
 
 from frontend import format as fmt
 from frontend import widgets
-from frontend.api import Api
+from frontend.api import Api, ApiError, SessionOver
 from frontend.views import event
 
 # Events of one page, and the most pages that are shown below each other.
@@ -149,7 +149,9 @@ def _results(filters: dict[str, Any]) -> None:
     pages = st.session_state.get("browse-pages", 1)
     try:
         events, more = found(widgets.api(), _query(filters), pages)
-    except widgets.ApiError as error:
+    except ApiError as error:
+        if isinstance(error, SessionOver):
+            st.rerun()
         widgets.problem(error)
         return
     if not events:

@@ -42,16 +42,18 @@ def page() -> None:
     widgets.title("Messages")
     if not widgets.need_login("see your messages"):
         return
-    told, wanted = st.tabs(["Messages", "Preferences"])
     try:
-        with told:
-            _messages()
-        with wanted:
-            _preferences()
+        wanted = widgets.api().read("/notifications/preferences").value
     except ApiError as error:
         if error.status != 404:
             raise
         widgets.empty("No messages here", "This EventFlow sends no messages.")
+        return
+    told, preferred = st.tabs(["Messages", "Preferences"])
+    with told:
+        _messages()
+    with preferred:
+        _preferences(wanted)
 
 
 def _messages() -> None:
@@ -114,8 +116,7 @@ def _resend(one: dict[str, Any]) -> None:
     st.rerun()
 
 
-def _preferences() -> None:
-    wanted = widgets.api().read("/notifications/preferences").value
+def _preferences(wanted: dict[str, Any]) -> None:
     error: ApiError | None = st.session_state.pop("preferences-error", None)
     with st.form("preferences-form"):
         st.toggle("Mail to me at all", wanted["email"], key="prefer-email")

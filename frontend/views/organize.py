@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import altair as alt
@@ -12,7 +12,8 @@ import streamlit as st
 from frontend import format as fmt
 from frontend import widgets
 from frontend.api import CLOCK, ApiError
-from frontend.views import editor, event
+from frontend.live import counts
+from frontend.views import editor
 
 # Own events of one page, and the most pages that are shown.
 PAGE = 100
@@ -20,6 +21,8 @@ PAGES = 5
 # Bookings of one page, and the most pages that are read: beyond, figures are of the first.
 BOOKINGS = 500
 BOOKING_PAGES = 20
+# The colour of the pages.
+GREEN = "#0f766e"
 NEEDED = "Please fill this in."
 TO = {"confirmed": "Who has a place", "waitlisted": "Who waits", "everyone": "Everyone"}
 
@@ -100,8 +103,10 @@ def _manage(event_id: str) -> None:
 @st.fragment(run_every="5s")
 def _figures(event_id: str) -> None:
     try:
-        seen = event.counts(event_id)
+        seen = counts(event_id)
     except ApiError as error:
+        if error.status == 404:
+            st.rerun()
         widgets.problem(error)
         return
     with st.grid(4, min_column_width=120):
@@ -121,11 +126,13 @@ def _overview(one: dict[str, Any], bookings: list[dict[str, Any]]) -> None:
     there = fmt.zone(one["timezone"])
     # Charts know no zones: the clock of the event's is given to them as it is.
     curve["at"] = [at.astimezone(there).replace(tzinfo=None) for at in curve["at"]]
+    short = curve["at"].iloc[-1] - curve["at"].iloc[0] < timedelta(days=1)
+    ticks = alt.Axis(format="%H:%M" if short else "%e %b", tickCount=6, labelOverlap=True)
     sold = (
         alt.Chart(curve)
-        .mark_area(interpolate="step-after", line=True, opacity=0.25)
+        .mark_area(interpolate="step-after", line={"color": GREEN}, color=GREEN, opacity=0.25)
         .encode(
-            x=alt.X("at:T", title=f"Time ({there.key})"),
+            x=alt.X("at:T", title=f"Time ({there.key})", axis=ticks),
             y=alt.Y("places:Q", title="Places", axis=alt.Axis(tickMinStep=1, format="d")),
             tooltip=[
                 alt.Tooltip("at:T", title="Time", format="%e %b %Y, %H:%M"),
@@ -299,5 +306,3 @@ def _delete(one: dict[str, Any]) -> None:
     cancelled = fmt.count(gone["cancelled_bookings"], "booking")
     widgets.flash(f"The event is deleted, {cancelled} cancelled.", ":material/delete:")
     st.query_params.clear()
-
-
