@@ -1,4 +1,4 @@
-//! Putting servers on a bare Debian: packages by apt, Cassandra's jars by Maven.
+//! Putting servers and tools on a bare Debian: packages by apt, Cassandra's jars by Maven.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -76,6 +76,38 @@ pub(super) fn java() -> Option<PathBuf> {
         let version = Command::new(java).arg("-version").output();
         version.is_ok_and(|output| String::from_utf8_lossy(&output.stderr).contains("\"17."))
     })
+}
+
+/// A Python that can make environments.
+///
+/// # Errors
+/// When there is none, or it is older than Streamlit wants.
+pub(crate) fn python() -> Result<()> {
+    let asked = |words: &str| {
+        let output = Command::new("python3").args(["-c", words]).output();
+        output.is_ok_and(|output| output.status.success())
+    };
+    if !asked("import ensurepip, venv") {
+        packages(&["python3", "python3-venv"])?;
+    }
+    ensure!(
+        asked("import sys; sys.exit(sys.version_info < (3, 11))"),
+        "python3 is older than 3.11"
+    );
+    Ok(())
+}
+
+/// Debian's Chromium.
+///
+/// # Errors
+/// When it cannot be installed.
+pub(crate) fn chromium() -> Result<PathBuf> {
+    let place = PathBuf::from("/usr/bin/chromium");
+    if !place.exists() {
+        packages(&["chromium"])?;
+    }
+    ensure!(place.exists(), "{} is missing", place.display());
+    Ok(place)
 }
 
 fn found(program: &str) -> bool {
