@@ -16,11 +16,13 @@ if _ROOT not in sys.path:
 from frontend import keep, widgets  # noqa: E402
 from frontend.api import ApiError, SessionOver  # noqa: E402
 from frontend.logins import LOGGED_IN  # noqa: E402
-from frontend.views import account, bookings, editor, events, messages, organize  # noqa: E402
+from frontend.views import account, bookings, editor, event, events, messages, organize  # noqa: E402
 
 # The menu, for who is logged in and for who is not.
 INSIDE = ("events", "bookings", "messages", "organize", "account")
 OUTSIDE = ("events", "login", "register")
+# Where pages that aren't in it belong.
+WITHIN = {"event": "events", "manage": "organize", "create": "organize"}
 
 # What is forgotten when one leaves the page that it belongs to.
 _OF_PAGE = {"create": "form-create"}
@@ -43,6 +45,8 @@ def pages(person: dict[str, Any] | None) -> dict[str, st.Page]:
     name = person["username"] if person else "Account"
     return {
         "events": st.Page(events.page, title="Events", icon=":material/event:", default=True),
+        # A page of its own: Streamlit notes a step for "back" where the page is another.
+        "event": st.Page(event.page, title="Event", icon=":material/event:", url_path="event"),
         "bookings": st.Page(
             bookings.page,
             title="My bookings",
@@ -54,6 +58,12 @@ def pages(person: dict[str, Any] | None) -> dict[str, st.Page]:
         ),
         "organize": st.Page(
             organize.page, title="Organize", icon=":material/edit_calendar:", url_path="organize"
+        ),
+        "manage": st.Page(
+            organize.manage_page,
+            title="Your event",
+            icon=":material/edit_calendar:",
+            url_path="manage",
         ),
         "create": st.Page(
             editor.create_page, title="New event", icon=":material/add:", url_path="create"
@@ -92,7 +102,7 @@ def main() -> None:
         if owner != name:
             st.session_state.pop(kept, None)
     widgets.style()
-    widgets.navigation(INSIDE if person else OUTSIDE, name)
+    widgets.navigation(INSIDE if person else OUTSIDE, WITHIN.get(name, name))
     widgets.show_flashes()
     try:
         page.run()

@@ -36,9 +36,10 @@ _STYLE = """
 .stMainBlockContainer [data-testid="stPageLink-NavLink"] { background: none; padding: 0; }
 .stMainBlockContainer [data-testid="stPageLink-NavLink"]:hover { text-decoration: underline; }
 .stMainBlockContainer [data-testid="stPageLink-NavLink"] * { white-space: normal;
-  overflow-wrap: anywhere; }
+  overflow-wrap: anywhere; line-height: 1.35; }
 .st-key-nav { border-bottom: 1px solid rgba(128, 128, 128, .25); padding-bottom: .7rem;
   margin-bottom: .6rem; column-gap: 1.6rem; }
+@media (prefers-color-scheme: dark) { .ef-error { color: #ff7b72; } }
 @media (max-width: 640px) {
   .stMainBlockContainer { padding: 1rem 1rem 4rem; }
   .ef-title { font-size: 1.5rem; }
@@ -186,7 +187,7 @@ def ask(
 
 def open_event(event_id: str) -> None:
     """Goes to an event's page."""
-    st.switch_page(st.session_state["pages"]["events"], query_params={"event": event_id})
+    go("event", event=event_id)
 
 
 def go(page: str, **query: str) -> None:
@@ -202,7 +203,7 @@ def link(page: str, label: str, *, icon: str = "", width: str = "content", **que
 
 def event_link(event_id: str, name: str) -> None:
     """A link to an event's page by its title."""
-    title_link("events", name, event_id)
+    title_link("event", name, event_id)
 
 
 def title_link(page: str, name: str, event_id: str) -> None:

@@ -193,6 +193,13 @@ def test_a_token_is_in_no_address_and_redirects_are_not_followed(stub):
     assert one.asked[0].headers["authorization"] == "Bearer a1"
 
 
+def test_who_asks_is_passed_on(stub):
+    one = stub(lambda _: Told(200, []))
+    Api(address="192.0.2.7").read("/events")
+    Api().read("/events")
+    assert [asked.headers.get("x-forwarded-for") for asked in one.asked] == ["192.0.2.7", None]
+
+
 def test_the_clock_is_eventflows():
     clock = Clock()
     clock.learn("Thu, 01 Jan 1970 01:00:00 GMT", 0.0)

@@ -160,6 +160,13 @@ def creates(ada: Person) -> str:
     ada.menu("Events")
     ada.sees("2 places left")
     ada.picture("events")
+    # A step to an event can be taken back, and an event survives a reload.
+    ada.page.locator('a[href*="event="]').click()
+    ada.heading(HOSTILE)
+    ada.page.reload()
+    ada.heading(HOSTILE)
+    ada.page.go_back()
+    ada.heading("Events")
     return link
 
 

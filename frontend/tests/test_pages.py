@@ -248,7 +248,7 @@ def test_what_cannot_be_booked_says_why(stub, status, sentence):
 
 def test_a_change_by_somebody_else_is_not_undone(somebody):
     made = somebody.make_event()
-    app = open_page("organize", somebody.login, event=made["id"])
+    app = open_page("manage", somebody.login, event=made["id"])
     Api(somebody.login).write("PATCH", f"/events/{made['id']}", {"title": "Coffee"})
     app.text_input(key=f"edit-{made['id']}-1-location").input("Chur")
     click(app, "Save")
@@ -258,7 +258,7 @@ def test_a_change_by_somebody_else_is_not_undone(somebody):
 
 def test_another_organizers_event_stays_closed(somebody):
     made = new_person().make_event()
-    app = open_page("organize", somebody.login, event=made["id"])
+    app = open_page("manage", somebody.login, event=made["id"])
     assert "This is not your event" in words(app)
 
 

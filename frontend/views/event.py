@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlencode, urlsplit, urlunsplit
+from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
 import streamlit as st
 
@@ -17,11 +17,17 @@ from frontend.views import booking
 REFRESH = "3s"
 
 
+def page() -> None:
+    """The event in the address."""
+    show(st.query_params.get("event", ""))
+
+
 def show(event_id: str) -> None:
     """The page of an event."""
     widgets.link("events", "All events", icon=":material/arrow_back:")
     try:
-        one = widgets.api().read(f"/events/{event_id}").value
+        # Nothing at all would be the list of all events.
+        one = widgets.api().read(f"/events/{quote(event_id, safe='') or 'none'}").value
     except ApiError as error:
         if error.status not in (400, 404):
             raise
@@ -57,7 +63,7 @@ def _describe(one: dict[str, Any]) -> None:
         person = widgets.me()
         its_own = person and (person["id"] == one["organizer_id"] or person["role"] == "admin")
         if its_own and st.button("Manage", icon=":material/edit_calendar:", key="manage"):
-            widgets.go("organize", event=one["id"])
+            widgets.go("manage", event=one["id"])
 
 
 def share_link(event_id: str) -> str:

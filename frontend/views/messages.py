@@ -99,7 +99,7 @@ def _message(one: dict[str, Any]) -> None:
             widgets.text(one["body"])
         with st.container(horizontal=True):
             if one.get("event_id") and one["kind"] != "EventCancelled":
-                widgets.link("events", "The event", icon=":material/event:", event=one["event_id"])
+                widgets.link("event", "The event", icon=":material/event:", event=one["event_id"])
             if one["status"] == "failed" and st.button(
                 "Send again", icon=":material/refresh:", key=f"resend-{one['id']}"
             ):

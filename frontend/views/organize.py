@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 import altair as alt
 import pandas as pd
@@ -28,16 +29,9 @@ TO = {"confirmed": "Who has a place", "waitlisted": "Who waits", "everyone": "Ev
 
 
 def page() -> None:
-    """The own events, or the one in the address."""
+    """The own events."""
     if not widgets.need_login("see the events that you organize"):
         return
-    if event_id := st.query_params.get("event"):
-        _manage(event_id)
-    else:
-        _own()
-
-
-def _own() -> None:
     with widgets.head("Your events"):
         if st.button("New event", icon=":material/add:", type="primary", key="organize-new"):
             widgets.go("create")
@@ -52,7 +46,7 @@ def _own() -> None:
     with st.grid(min_column_width=300):
         for one in own:
             with st.container(border=True, height="stretch", gap="xsmall"):
-                widgets.title_link("organize", one["title"], one["id"])
+                widgets.title_link("manage", one["title"], one["id"])
                 widgets.facts({"When": fmt.span(one), "Where": one["location"]})
                 with st.container(horizontal=True, vertical_alignment="center"):
                     widgets.badge(one["status"])
@@ -61,7 +55,11 @@ def _own() -> None:
                         st.caption(f"{one['waitlisted']} waited for", width="content")
 
 
-def _manage(event_id: str) -> None:
+def manage_page() -> None:
+    """The own event in the address."""
+    if not widgets.need_login("see an event that you organize"):
+        return
+    event_id = quote(st.query_params.get("event", ""), safe="") or "none"
     widgets.link("organize", "Your events", icon=":material/arrow_back:")
     try:
         answer = widgets.api().read(f"/events/{event_id}")
@@ -81,7 +79,7 @@ def _manage(event_id: str) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         widgets.badge(one["status"])
         st.caption(fmt.plain(fmt.span(one)), width="content")
-        widgets.link("events", "As visitors see it", icon=":material/visibility:", event=event_id)
+        widgets.link("event", "As visitors see it", icon=":material/visibility:", event=event_id)
     tabs = st.tabs(["Overview", "Bookings", "Waitlist", "Message", "Edit", "Close or delete"])
     with tabs[0]:
         _overview(one, bookings)
@@ -126,8 +124,8 @@ def _overview(one: dict[str, Any], bookings: list[dict[str, Any]]) -> None:
     there = fmt.zone(one["timezone"])
     # Charts know no zones: the clock of the event's is given to them as it is.
     curve["at"] = [at.astimezone(there).replace(tzinfo=None) for at in curve["at"]]
-    short = curve["at"].iloc[-1] - curve["at"].iloc[0] < timedelta(days=1)
-    ticks = alt.Axis(format="%H:%M" if short else "%e %b", tickCount=6, labelOverlap=True)
+    span = curve["at"].iloc[-1] - curve["at"].iloc[0]
+    ticks = alt.Axis(format=_clock(span), tickCount=6, labelOverlap=True)
     sold = (
         alt.Chart(curve)
         .mark_area(interpolate="step-after", line={"color": GREEN}, color=GREEN, opacity=0.25)
@@ -147,6 +145,13 @@ def _overview(one: dict[str, Any], bookings: list[dict[str, Any]]) -> None:
     )
     st.altair_chart(sold + full, height=280)
     st.caption("The dashed line is the capacity. Cancelled bookings are left out.")
+
+
+def _clock(span: timedelta) -> str:
+    """How exact the times below a curve are."""
+    if span < timedelta(minutes=10):
+        return "%H:%M:%S"
+    return "%H:%M" if span < timedelta(days=1) else "%e %b"
 
 
 def sales(bookings: list[dict[str, Any]], one: dict[str, Any], now: float) -> pd.DataFrame:
@@ -305,4 +310,4 @@ def _delete(one: dict[str, Any]) -> None:
     gone = widgets.api().write("DELETE", f"/events/{one['id']}").value
     cancelled = fmt.count(gone["cancelled_bookings"], "booking")
     widgets.flash(f"The event is deleted, {cancelled} cancelled.", ":material/delete:")
-    st.query_params.clear()
+    widgets.go("organize")

@@ -10,7 +10,7 @@ const MOST_FILES: usize = 20_000;
 
 /// What is made at the top, not written; `.gitignore` names the same. In a second working
 /// tree `.git` is a file.
-const MADE: [&str; 3] = ["target", "data", ".git"];
+const MADE: [&str; 4] = ["target", "data", ".git", ".venv"];
 
 /// What Python makes of its modules, anywhere.
 const COMPILED: &str = "__pycache__";
