@@ -297,7 +297,8 @@ def _lost(error: requests.RequestException, *, reads: bool) -> ApiError:
 
 
 def _read(answer: requests.Response) -> Answer:
-    if answer.ok:
+    # A redirect is no answer either: EventFlow has none.
+    if 200 <= answer.status_code < 300:
         try:
             value = answer.json() if answer.content else None
         except ValueError:

@@ -39,7 +39,7 @@ class Issuer:
             return Told(200, {"me": True})
 
 
-def test_an_expired_token_is_renewed_once_and_the_new_pair_is_kept(stub):
+def test_an_expired_token_is_renewed_once_and_the_whole_new_pair_is_kept(stub):
     one = stub(Issuer())
     login = Login({"access_token": "old", "refresh_token": "r1"})
     api = Api(login)
@@ -52,6 +52,10 @@ def test_an_expired_token_is_renewed_once_and_the_new_pair_is_kept(stub):
         "/users/me",
     ]
     assert login.access == "a2"
+    # And the next time the new refresh token is used, as the old one would end everything.
+    login.access = "old again"
+    assert api.read("/users/me").value == {"me": True}
+    assert login.access == "a3"
 
 
 def test_many_windows_use_a_refresh_token_once(stub):
@@ -187,8 +191,9 @@ def test_nobody_there(monkeypatch):
 
 def test_a_token_is_in_no_address_and_redirects_are_not_followed(stub):
     one = stub(lambda _: Told(302, None, {"location": "http://elsewhere.invalid/"}))
-    value = Api(Login(pair(1))).read("/users/me", empty="", none=None, zero=0).value
-    assert value is None
+    with pytest.raises(ApiError) as caught:
+        Api(Login(pair(1))).read("/users/me", empty="", none=None, zero=0)
+    assert caught.value.status == 302 and len(one.asked) == 1
     assert one.asked[0].path == "/users/me?zero=0"
     assert one.asked[0].headers["authorization"] == "Bearer a1"
 
