@@ -294,7 +294,7 @@ def tells(ada: Person, cyd: Person, api: str) -> None:
     cyd.picture("messages")
     ada.tab("Message")
     ada.fill("Subject", "Bring <i>cups</i>")
-    ada.fill("Message", "There are none.")
+    ada.fill("Text", "There are none.")
     ada.picture("manage-message")
     ada.click("Send")
     ada.sees("On its way to 1 person.")

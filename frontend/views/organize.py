@@ -258,7 +258,7 @@ def _message(one: dict[str, Any]) -> None:
         st.selectbox("To", list(TO), format_func=TO.__getitem__, key=f"{prefix}-to")
         st.text_input("Subject", key=f"{prefix}-subject", max_chars=200)
         widgets.field_error(errors, "subject")
-        st.text_area("Message", key=f"{prefix}-text", height=160, max_chars=10_000)
+        st.text_area("Text", key=f"{prefix}-text", height=160, max_chars=10_000)
         widgets.field_error(errors, "message")
         st.form_submit_button("Send", icon=":material/send:", type="primary", on_click=send)
 
