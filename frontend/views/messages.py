@@ -97,7 +97,7 @@ def _message(one: dict[str, Any]) -> None:
             st.caption(fmt.plain(one["details"]))
         with st.expander("Read"):
             widgets.text(one["body"])
-        with st.container(horizontal=True):
+        with st.container(horizontal=True, vertical_alignment="center"):
             if one.get("event_id") and one["kind"] != "EventCancelled":
                 widgets.link("event", "The event", icon=":material/event:", event=one["event_id"])
             if one["status"] == "failed" and st.button(

@@ -252,6 +252,7 @@ def _message(one: dict[str, Any]) -> None:
                 refused.detail = "Messages are not available here."
             state["message-error"] = refused
         else:
+            state[f"{prefix}-subject"] = state[f"{prefix}-text"] = ""
             widgets.flash(f"On its way to {fmt.count(sent['recipients'], 'person', 'people')}.")
 
     with st.form(f"{prefix}-form"):

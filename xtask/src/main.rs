@@ -4,8 +4,9 @@
 //! | --- | --- |
 //! | `test` | every test: Rust, loom, the kill test, the shell script on a live server |
 //! | `test --with servers` | the tests that need real servers |
+//! | `test --with mail` | the tests that need a real SMTP server |
 //! | `test --with frontend` | the tests of the pages, which need Python and a browser |
-//! | `ci` | format, tidy, licences, clippy, documentation, all kinds of `test` |
+//! | `ci` | format, tidy, licences, clippy, documentation, every kind of `test` |
 //! | `loom` | the loom models of the `actors` crate |
 //! | `mutants` | shows that the kill test fails on each patch of `tests/mutants` |
 //! | `tidy` | rules about files and about who may depend on whom |
@@ -44,6 +45,7 @@ usage: cargo xtask <command>
   test             every test: Rust, loom, the kill test, the shell script
   test --with servers
                    the tests that need real servers, on servers of their own
+  test --with mail the tests that need a real SMTP server, on one that does as it is told
   test --with frontend
                    the tests of the pages, with Python and a browser
   ci               format, tidy, licences, clippy, documentation, test
@@ -84,7 +86,8 @@ fn run(words: &[&str]) -> Result<bool> {
     match words {
         ["test"] => test::run()?,
         ["test", "--with", "servers"] => test::run_with_servers()?,
-        ["test", "--with", "frontend"] => test::run_with_frontend()?,
+        ["test", "--with", "mail"] => test::mail::run()?,
+        ["test", "--with", "frontend"] => test::frontend::run()?,
         ["ci"] => ci::run()?,
         ["loom"] => looms::run()?,
         ["mutants"] => mutants::run(None)?,

@@ -5,7 +5,8 @@
 //! otherwise tokio and all that needs it would be compiled twice.
 
 mod cluster;
-mod frontend;
+pub(crate) mod frontend;
+pub(crate) mod mail;
 
 use std::process::Command;
 
@@ -63,19 +64,6 @@ pub(crate) fn add_to(steps: &mut Steps) -> Result<()> {
     steps.command("kill test", &mut kill)?;
 
     steps.run("test_eventflow.sh", run_script)
-}
-
-/// The tests of the pages, which need Python and a browser.
-pub(crate) fn run_with_frontend() -> Result<()> {
-    let mut steps = Steps::new();
-    let outcome = add_with_frontend_to(&mut steps);
-    steps.print_summary("cargo xtask test --with frontend");
-    outcome
-}
-
-/// The same as part of a longer list.
-pub(crate) fn add_with_frontend_to(steps: &mut Steps) -> Result<()> {
-    frontend::add_to(steps)
 }
 
 /// The packages whose tests need real servers, with the servers that they need.

@@ -1,4 +1,4 @@
-//! Putting servers and tools on a bare Debian: packages by apt, Cassandra's jars by Maven.
+//! Putting servers on a bare Debian: packages by apt, Cassandra's jars by Maven.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -78,38 +78,6 @@ pub(super) fn java() -> Option<PathBuf> {
     })
 }
 
-/// A Python that can make environments.
-///
-/// # Errors
-/// When there is none, or it is older than Streamlit wants.
-pub(crate) fn python() -> Result<()> {
-    let asked = |words: &str| {
-        let output = Command::new("python3").args(["-c", words]).output();
-        output.is_ok_and(|output| output.status.success())
-    };
-    if !asked("import ensurepip, venv") {
-        packages(&["python3", "python3-venv"])?;
-    }
-    ensure!(
-        asked("import sys; sys.exit(sys.version_info < (3, 11))"),
-        "python3 is older than 3.11"
-    );
-    Ok(())
-}
-
-/// Debian's Chromium.
-///
-/// # Errors
-/// When it cannot be installed.
-pub(crate) fn chromium() -> Result<PathBuf> {
-    let place = PathBuf::from("/usr/bin/chromium");
-    if !place.exists() {
-        packages(&["chromium"])?;
-    }
-    ensure!(place.exists(), "{} is missing", place.display());
-    Ok(place)
-}
-
 fn found(program: &str) -> bool {
     Command::new("sh")
         .args(["-c", "command -v \"$1\" >/dev/null", "sh", program])
@@ -118,7 +86,7 @@ fn found(program: &str) -> bool {
 }
 
 /// Installs Debian packages without starting their services.
-fn packages(names: &[&str]) -> Result<()> {
+pub(crate) fn packages(names: &[&str]) -> Result<()> {
     eprintln!("installing {}", names.join(", "));
     let root = is_root()?;
     if !root && !succeeds(&["sudo", "-n", "true"]) {

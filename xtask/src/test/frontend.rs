@@ -5,7 +5,7 @@
 //! themselves, on free ports, and end them.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -21,21 +21,31 @@ const REQUIREMENTS: [&str; 2] = ["requirements-frontend.txt", "frontend/tests/re
 /// What is looked at by the linter.
 const CODE: [&str; 2] = ["frontend", "streamlit_app.py"];
 
+/// Where Debian puts it.
+const CHROMIUM: &str = "/usr/bin/chromium";
+
 /// Longest time that fetching Python's packages may take.
 const FETCH_LIMIT: Duration = Duration::from_secs(5 * 60);
 
 /// Longest time that all tests together may take.
 const TESTS_LIMIT: Duration = Duration::from_secs(8 * 60);
 
+/// These tests alone, with a summary.
+pub(crate) fn run() -> Result<()> {
+    let mut steps = Steps::new();
+    let outcome = add_to(&mut steps);
+    steps.print_summary("cargo xtask test --with frontend");
+    outcome
+}
+
 /// Installs what is missing, then: format and lint, tests without a browser, tests with one.
 ///
 /// # Errors
 /// The first thing that was wrong.
-pub(super) fn add_to(steps: &mut Steps) -> Result<()> {
+pub(crate) fn add_to(steps: &mut Steps) -> Result<()> {
     let place = root().join("target/tools/frontend");
-    let mut chromium = PathBuf::new();
     steps.run("Python and Chromium", || {
-        chromium = install::chromium()?;
+        chromium()?;
         environment(&place)?;
         Ok(Vec::new())
     })?;
@@ -57,7 +67,7 @@ pub(super) fn add_to(steps: &mut Steps) -> Result<()> {
         tests.args(["-m", "pytest", "-p", "no:cacheprovider", "-q", "--tb=short"]);
         tests.args(["--durations=5", "frontend/tests"]);
         tests.env("EVENTFLOW_BINARY", root().join("target/debug/eventflow"));
-        tests.env("CHROMIUM", &chromium).env("PICTURES", root().join("target/pictures"));
+        tests.env("CHROMIUM", CHROMIUM).env("PICTURES", root().join("target/pictures"));
         program(&mut tests, TESTS_LIMIT).map(|last| vec![last])
     })
 }
@@ -73,7 +83,7 @@ fn environment(place: &Path) -> Result<()> {
     if fs::read_to_string(&stamp).is_ok_and(|there| there == wanted) {
         return Ok(());
     }
-    install::python()?;
+    python()?;
     if place.exists() {
         fs::remove_dir_all(place)?;
     }
@@ -85,6 +95,30 @@ fn environment(place: &Path) -> Result<()> {
     }
     program(&mut pip, FETCH_LIMIT)?;
     fs::write(stamp, wanted)?;
+    Ok(())
+}
+
+/// A Python that can make environments and is not too old for Streamlit.
+fn python() -> Result<()> {
+    let asked = |words: &str| {
+        let output = Command::new("python3").args(["-c", words]).output();
+        output.is_ok_and(|output| output.status.success())
+    };
+    if !asked("import ensurepip, venv") {
+        install::packages(&["python3", "python3-venv"])?;
+    }
+    ensure!(
+        asked("import sys; sys.exit(sys.version_info < (3, 11))"),
+        "python3 is older than 3.11"
+    );
+    Ok(())
+}
+
+fn chromium() -> Result<()> {
+    if !Path::new(CHROMIUM).exists() {
+        install::packages(&["chromium"])?;
+    }
+    ensure!(Path::new(CHROMIUM).exists(), "{CHROMIUM} is missing");
     Ok(())
 }
 
