@@ -94,7 +94,6 @@ def pages(folder: Path, api_url: str) -> Program:
             "run",
             "streamlit_app.py",
             f"--server.port={port}",
-            "--server.address=127.0.0.1",
         ],
         r"URL: (http://\S+)",
         {"API_URL": api_url, "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"},

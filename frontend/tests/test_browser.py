@@ -298,8 +298,7 @@ def tells(ada: Person, cyd: Person, api: str) -> None:
     ada.picture("manage-message")
     ada.click("Send")
     ada.sees("On its way to 1 person.")
-    cyd.page.reload()
-    cyd.settle()
+    # It arrives while one looks.
     cyd.sees("Bring <i>cups</i>")
     cyd.tab("Preferences")
     cyd.page.get_by_text("When an organizer writes to me").click()

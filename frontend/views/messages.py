@@ -8,11 +8,13 @@ import streamlit as st
 
 from frontend import format as fmt
 from frontend import widgets
-from frontend.api import ApiError, Page
+from frontend.api import ApiError, Page, SessionOver
 
 # Messages of one page, and the most pages that are shown below each other.
 PAGE = 20
 PAGES = 10
+# How often new ones are looked for.
+REFRESH = "10s"
 KINDS = (
     "BookingConfirmed",
     "BookingWaitlisted",
@@ -56,7 +58,17 @@ def page() -> None:
         _preferences(wanted)
 
 
+@st.fragment(run_every=REFRESH)
 def _messages() -> None:
+    try:
+        _list()
+    except SessionOver:
+        st.rerun()
+    except ApiError as error:
+        widgets.problem(error)
+
+
+def _list() -> None:
     kind = st.selectbox(
         "Kind",
         [None, *KINDS],
@@ -95,7 +107,7 @@ def _message(one: dict[str, Any]) -> None:
             st.caption(fmt.plain(fmt.at(one["created_at"], zone)), width="content")
         if one.get("details"):
             st.caption(fmt.plain(one["details"]))
-        with st.expander("Read"):
+        with st.expander("Read", key=f"read-{one['id']}"):
             widgets.text(one["body"])
         with st.container(horizontal=True, vertical_alignment="center"):
             if one.get("event_id") and one["kind"] != "EventCancelled":
