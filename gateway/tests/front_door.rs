@@ -50,8 +50,12 @@ fn echo(name: &'static str) -> Upstream {
 }
 
 fn gateway_with(options: Options, catalog: impl Into<Upstream>) -> Gateway {
-    let upstreams =
-        Upstreams { auth: echo("auth"), booking: echo("booking"), catalog: catalog.into() };
+    let upstreams = Upstreams {
+        auth: echo("auth"),
+        booking: echo("booking"),
+        catalog: catalog.into(),
+        notification: echo("notification"),
+    };
     let verifier = Arc::new(Verifier::new(&[], Arc::new(Still)));
     Gateway::new(options, upstreams, Readiness::default(), &Fixed, verifier)
 }
@@ -262,8 +266,12 @@ async fn a_list_of_origins_leaves_others_out() {
 #[tokio::test]
 async fn health_follows_the_process() {
     let readiness = Readiness::default();
-    let upstreams =
-        Upstreams { auth: echo("auth"), booking: echo("booking"), catalog: echo("catalog") };
+    let upstreams = Upstreams {
+        auth: echo("auth"),
+        booking: echo("booking"),
+        catalog: echo("catalog"),
+        notification: echo("notification"),
+    };
     let verifier = Arc::new(Verifier::new(&[], Arc::new(Still)));
     let gateway = Gateway::new(Options::default(), upstreams, readiness.clone(), &Fixed, verifier);
     let check = async |path: &str| gateway.handle(request("GET", path, &[])).await.status();

@@ -41,7 +41,7 @@ mod template;
 
 use api::routes::Route;
 
-pub use options::{Options, Smtp, Tls};
+pub use options::{Options, REMINDER_MAX_S, REMINDERS_MAX, Smtp, Tls};
 pub use service::{Parts, Service, StartError};
 
 /// Every public route of this service, with who may call it.

@@ -181,6 +181,17 @@ impl Service {
         &self.shared
     }
 
+    /// The carrier, to be driven by hand.
+    #[cfg(test)]
+    pub(crate) fn carrier(&self) -> Carrier {
+        self.carrier.lock().take().expect("nobody has it")
+    }
+
+    #[cfg(test)]
+    pub(crate) fn give_back(&self, carrier: Carrier) {
+        *self.carrier.lock() = Some(carrier);
+    }
+
     #[cfg(test)]
     pub(crate) fn shared_arc(&self) -> Arc<Shared> {
         Arc::clone(&self.shared)
