@@ -133,7 +133,9 @@ def _preferences(wanted: dict[str, Any]) -> None:
     with st.form("preferences-form"):
         st.toggle("Mail to me at all", wanted["email"], key="prefer-email")
         st.divider()
-        for kind, on in wanted["kinds"].items():
+        # In our order; one that is newer than these pages comes last.
+        known = {kind: wanted["kinds"][kind] for kind in KINDS if kind in wanted["kinds"]}
+        for kind, on in (known | wanted["kinds"]).items():
             st.toggle(_SENTENCES.get(kind, fmt.kind(kind)), on, key=f"prefer-{kind}")
         st.form_submit_button(
             "Save", type="primary", on_click=_save, args=(tuple(wanted["kinds"]),)
