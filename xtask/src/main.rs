@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `test` | every test: Rust, loom, the kill test, the shell script on a live server |
 //! | `test --with servers` | the tests that need real servers |
+//! | `test --with k6` | the scenarios of `benches/k6`, short, on a server of their own |
 //! | `test --with mail` | the tests that need a real SMTP server |
 //! | `test --with frontend` | the tests of the pages, which need Python and a browser |
 //! | `ci` | format, tidy, licences, clippy, documentation, every kind of `test` |
@@ -28,6 +29,8 @@ mod looms;
 mod mutants;
 mod ports;
 mod process;
+mod python;
+mod scripts;
 mod server;
 mod servers;
 mod signals;
@@ -45,6 +48,7 @@ usage: cargo xtask <command>
   test             every test: Rust, loom, the kill test, the shell script
   test --with servers
                    the tests that need real servers, on servers of their own
+  test --with k6   the scenarios of benches/k6, short; k6 is built if it is missing
   test --with mail the tests that need a real SMTP server, on one that does as it is told
   test --with frontend
                    the tests of the pages, with Python and a browser
@@ -86,6 +90,7 @@ fn run(words: &[&str]) -> Result<bool> {
     match words {
         ["test"] => test::run()?,
         ["test", "--with", "servers"] => test::run_with_servers()?,
+        ["test", "--with", "k6"] => test::k6::run()?,
         ["test", "--with", "mail"] => test::mail::run()?,
         ["test", "--with", "frontend"] => test::frontend::run()?,
         ["ci"] => ci::run()?,

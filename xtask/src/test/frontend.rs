@@ -5,14 +5,15 @@
 //! themselves, on free ports, and end them.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
 use crate::process::{Bound, cargo, root, shown, watch};
-use crate::servers::install;
+use crate::python;
+use crate::servers::{install, tools};
 use crate::steps::Steps;
 
 /// What the pages need, and what their tests need beside it.
@@ -24,8 +25,8 @@ const CODE: [&str; 2] = ["frontend", "streamlit_app.py"];
 /// Where Debian puts it.
 const CHROMIUM: &str = "/usr/bin/chromium";
 
-/// Longest time that fetching Python's packages may take.
-const FETCH_LIMIT: Duration = Duration::from_secs(5 * 60);
+/// Longest time that the linter may take.
+const RUFF_LIMIT: Duration = Duration::from_secs(60);
 
 /// Longest time that all tests together may take.
 const TESTS_LIMIT: Duration = Duration::from_secs(8 * 60);
@@ -43,19 +44,18 @@ pub(crate) fn run() -> Result<()> {
 /// # Errors
 /// The first thing that was wrong.
 pub(crate) fn add_to(steps: &mut Steps) -> Result<()> {
-    let place = root().join("target/tools/frontend");
+    let mut python = PathBuf::new();
     steps.run("Python and Chromium", || {
         chromium()?;
-        environment(&place)?;
+        python = self::python()?;
         Ok(Vec::new())
     })?;
-    let python = place.join("bin/python");
     steps.run("ruff", || {
         let ruff = |words: &[&str]| {
             let mut ruff = Command::new(&python);
             ruff.args(["-m", "ruff"]).args(words).args(["--no-cache", "--config"]);
             ruff.arg("frontend/ruff.toml").args(CODE);
-            program(&mut ruff, FETCH_LIMIT).map(drop)
+            program(&mut ruff, RUFF_LIMIT).map(drop)
         };
         ruff(&["format", "--check"])?;
         ruff(&["check"])?;
@@ -72,46 +72,14 @@ pub(crate) fn add_to(steps: &mut Steps) -> Result<()> {
     })
 }
 
-/// An environment with the packages, made anew when they are others.
-fn environment(place: &Path) -> Result<()> {
+/// A Python with all of it, made anew when the lists have changed.
+fn python() -> Result<PathBuf> {
     let wanted = REQUIREMENTS
         .iter()
         .map(|file| fs::read_to_string(root().join(file)))
         .collect::<Result<String, _>>()?;
-    // Written when everything is there.
-    let stamp = place.join("complete");
-    if fs::read_to_string(&stamp).is_ok_and(|there| there == wanted) {
-        return Ok(());
-    }
-    python()?;
-    if place.exists() {
-        fs::remove_dir_all(place)?;
-    }
-    program(Command::new("python3").args(["-m", "venv"]).arg(place), FETCH_LIMIT)?;
-    let mut pip = Command::new(place.join("bin/python"));
-    pip.args(["-m", "pip", "install", "-q", "--disable-pip-version-check"]);
-    for file in REQUIREMENTS {
-        pip.args(["-r", file]);
-    }
-    program(&mut pip, FETCH_LIMIT)?;
-    fs::write(stamp, wanted)?;
-    Ok(())
-}
-
-/// A Python that can make environments and is not too old for Streamlit.
-fn python() -> Result<()> {
-    let asked = |words: &str| {
-        let output = Command::new("python3").args(["-c", words]).output();
-        output.is_ok_and(|output| output.status.success())
-    };
-    if !asked("import ensurepip, venv") {
-        install::packages(&["python3", "python3-venv"])?;
-    }
-    ensure!(
-        asked("import sys; sys.exit(sys.version_info < (3, 11))"),
-        "python3 is older than 3.11"
-    );
-    Ok(())
+    let asked = ["-r", REQUIREMENTS[0], "-r", REQUIREMENTS[1]];
+    python::environment(&tools().join("frontend"), &asked, &wanted)
 }
 
 fn chromium() -> Result<()> {
