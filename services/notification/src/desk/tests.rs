@@ -240,8 +240,11 @@ async fn after_a_long_rest_only_the_last_reminder_is_sent_and_none_after_the_sta
     stage.happen_to(other, vec![opened(NOW + 50 * HOUR), confirmed(2)]).await;
     settle(&mut desk).await;
     drop(desk);
+    stage.at(start - HOUR * 3 / 4);
+    stage.happen(vec![confirmed(3)]).await;
     stage.at(start - HOUR / 2);
     work(&stage).await;
+    assert_eq!(stage.kinds(3).await, ["BookingConfirmed"], "booked after its time");
     let told = stage.told(1).await;
     assert_eq!(
         told[1..].iter().map(|n| n.subject.as_str()).collect::<Vec<_>>(),
