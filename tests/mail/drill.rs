@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
+use crate::folder;
 use crate::judge::{Entry, Notices, Told, expected, judge, lists};
 use crate::post::Post;
 use crate::town::{self, Traffic};
@@ -68,6 +69,8 @@ pub(crate) struct Drill {
     /// What people were answered.
     pub(crate) answered: Vec<Told>,
     pub(crate) kills: Vec<Kill>,
+    /// Files that were not whole after a kill.
+    pub(crate) halves: Vec<String>,
     settings: Vec<(&'static str, String)>,
     server: Option<Server>,
     /// Messages that had been taken at the last kill.
@@ -95,7 +98,7 @@ impl Drill {
         let mut client = server.client();
         let fair = harness::events::create(&mut client, &organizer, "Fair", 1_000).await;
         let answered = town::all_book(server.address(), &people, fair).await;
-        let (kills, taken) = (Vec::new(), 0);
+        let (kills, halves, taken) = (Vec::new(), Vec::new(), 0);
         let server = Some(server);
         Self {
             home,
@@ -106,6 +109,7 @@ impl Drill {
             fair,
             answered,
             kills,
+            halves,
             settings,
             server,
             taken,
@@ -141,6 +145,8 @@ impl Drill {
             let sent = self.notices().sent();
             under_way.extend(taken[self.taken..].iter().filter(|id| !sent.contains(id)));
             self.taken = taken.len();
+        } else {
+            self.halves.extend(folder::halves(&folder::of(&self.data())));
         }
         self.kills.push(Kill { stage, under_way });
     }

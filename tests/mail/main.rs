@@ -12,13 +12,12 @@
 //! which shows exactly what was in the window.
 
 mod drill;
+mod folder;
 mod judge;
 mod post;
 mod town;
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::Path;
 use std::time::Duration;
 
 use harness::eventually::eventually;
@@ -29,8 +28,8 @@ use tokio::time::sleep;
 use uuid::Uuid;
 
 use drill::{CONNECTIONS, Drill, Kill};
-use judge::{Entry, judge_copies};
-use post::{Post, notification};
+use judge::judge_copies;
+use post::Post;
 
 /// How often the server is killed at each of the exact stages.
 const TIMES: usize = 3;
@@ -95,7 +94,8 @@ async fn in_a_folder_every_message_is_whole_and_there_once() {
     drill.kills_at_crowds().await;
     let (mut wrong, lists) = drill.end().await;
     print_kills(&drill.kills);
-    wrong.extend(judge_folder(&drill.data().join("mail"), &lists));
+    wrong.append(&mut drill.halves);
+    wrong.extend(folder::judge(&folder::of(&drill.data()), &lists));
     drill.assert_right(&wrong);
 }
 
@@ -149,6 +149,13 @@ async fn nothing_can_be_marked_for_a_while(drill: &mut Drill) {
     let given_up = async || (drill.home.log().matches(SAID).count() > before).then_some(());
     eventually("the carrier finds that it cannot write", given_up).await;
     notices.unlock();
+    // Without a kill in between, so that none explains a copy.
+    let taken = drill.post().taken().await;
+    let marked = async || {
+        let sent = notices.sent();
+        taken.iter().all(|id| sent.contains(id)).then_some(())
+    };
+    eventually("what was answered is marked after all", marked).await;
 }
 
 async fn answered_and_locked(drill: &mut Drill, notices: &judge::Notices) {
@@ -161,35 +168,6 @@ async fn answered_and_locked(drill: &mut Drill, notices: &judge::Notices) {
     notices.lock();
     drill.post().go().await;
     drill.post().wait_for("ANSWERED", answered + CONNECTIONS as u64).await;
-}
-
-/// One file for each notification, whole, and nothing else.
-fn judge_folder(folder: &Path, lists: &[Entry]) -> Vec<String> {
-    let mut wrong = Vec::new();
-    let mut seen = BTreeSet::new();
-    for file in fs::read_dir(folder).expect("the folder is there") {
-        let path = file.expect("a file").path();
-        let name = path.display();
-        let text = fs::read_to_string(&path).unwrap_or_default();
-        let header = |name: &str| text.lines().find_map(|line| line.strip_prefix(name));
-        let Some(id) = header("Message-ID: ").map(notification) else {
-            wrong.push(format!("no message: {name}"));
-            continue;
-        };
-        let boundary = text.split_once("boundary=\"").and_then(|(_, rest)| rest.split_once('"'));
-        let end = boundary.map(|(boundary, _)| format!("--{boundary}--\r\n"));
-        if !end.is_some_and(|end| text.ends_with(&end)) {
-            wrong.push(format!("half a message: {name}"));
-        }
-        if !seen.insert(id) {
-            wrong.push(format!("a message twice: {name}"));
-        }
-    }
-    let known: BTreeSet<Uuid> = lists.iter().map(|entry| entry.id).collect();
-    wrong.extend(known.difference(&seen).map(|id| format!("lost, no file: {id}")));
-    wrong.extend(seen.difference(&known).map(|id| format!("a file in nobody's list: {id}")));
-    println!("  {} files", seen.len());
-    wrong
 }
 
 fn print_kills(kills: &[Kill]) {
