@@ -5,5 +5,6 @@ mod bookings;
 mod events;
 mod health;
 mod keys;
+mod notifications;
 mod tokens;
 mod users;

@@ -8,14 +8,11 @@ mod templates;
 #[cfg(test)]
 mod tests;
 
+use api::extract;
 use api::routes::{Access, Routes};
 use axum::Router;
 
 use crate::service::Service;
-
-/// Most bytes of a body: three templates, in characters of up to four bytes, written with
-/// escapes.
-const BODY_BYTES: usize = 256 * 1024;
 
 /// Every public route, with who may call it.
 pub(crate) fn routes() -> Routes<Service> {
@@ -36,5 +33,5 @@ pub(crate) fn routes() -> Routes<Service> {
 
 /// The public routes.
 pub(crate) fn public(service: Service) -> Router {
-    routes().into_router(BODY_BYTES, service)
+    routes().into_router(extract::BODY_BYTES, service)
 }
