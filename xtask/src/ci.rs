@@ -39,5 +39,6 @@ fn add_to(steps: &mut Steps) -> Result<()> {
     test::k6::add_to(steps)?;
     test::metrics::add_to(steps)?;
     test::mail::add_to(steps)?;
+    test::frontend::add_to(steps)?;
     test::add_with_servers_to(steps)
 }
