@@ -112,6 +112,11 @@ impl Faces {
                 entropy: entropy.clone(),
             },
         )?;
+        let waiting = notification.clone();
+        board.add(move || {
+            let waiting = waiting.clone();
+            async move { waiting.set_gauges().await }
+        });
         let upstreams = Upstreams {
             auth: auth.router().into(),
             booking,

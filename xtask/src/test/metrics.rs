@@ -17,7 +17,7 @@ use crate::servers::install_prometheus;
 use crate::steps::Steps;
 
 /// What a node that was asked for little does not tell of: mail, and want of room.
-const SELDOM: [&str; 3] = ["eventflow_notifications", "eventflow_mail_seconds", "overloaded"];
+const SELDOM: [&str; 1] = ["overloaded"];
 
 /// How long Prometheus may take to come up and to have scraped twice.
 const LIMIT: Duration = Duration::from_secs(60);
