@@ -9,6 +9,7 @@
 //! headers      Idempotency-Key and its kin
 //! page         cursors, limits, links to the next page
 //! routes       routers together with the table of who may call what
+//! document     what routes say of themselves, for the OpenAPI document
 //! upstream     how one face calls another
 //! rate         how often somebody may do something
 //! clock        time and randomness, handed in
@@ -23,6 +24,7 @@ pub mod auth;
 pub mod booking;
 pub mod catalog;
 pub mod clock;
+pub mod document;
 pub mod extract;
 pub mod fields;
 pub mod headers;

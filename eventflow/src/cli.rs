@@ -135,6 +135,8 @@ pub enum Command {
         #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDR")]
         addr: SocketAddr,
     },
+    /// Print the OpenAPI document of the API
+    Openapi,
     /// Print completions for a shell
     Completions {
         /// Which shell
@@ -209,6 +211,10 @@ pub fn perform(command: Command) -> Result<(), Failure> {
         Command::Backup { folder, file } => backup::backup(&folder, &file),
         Command::Restore { folder, file, force } => backup::restore(&folder, &file, force),
         Command::Health { addr } => health::ask(addr),
+        Command::Openapi => {
+            print!("{}", crate::document::openapi_json());
+            Ok(())
+        }
         Command::Completions { shell } => {
             let name = "eventflow";
             clap_complete::generate(shell, &mut Cli::command(), name, &mut std::io::stdout());

@@ -95,7 +95,8 @@ impl Faces {
             readiness.clone(),
             &**entropy,
             verifier,
-        );
+        )
+        .with_document(crate::document::openapi_json().into());
         Ok(Self { gateway, readiness, auth, catalog })
     }
 }

@@ -9,6 +9,8 @@
 //! body       bodies never longer than allowed; what is not wanted is read away
 //! cors       which pages may call from a browser
 //! ids        ids of requests, keys for writes without one
+//! document   what the gateway's own routes say of themselves
+//! pages      the start page, the document and its page: /, /openapi.json, /docs
 //! readiness  starting, ready, draining: /health, /livez, /readyz
 //! rescue     what is an error and not a problem yet
 //! ```
@@ -19,9 +21,11 @@
 mod body;
 pub mod client;
 mod cors;
+pub mod document;
 mod ids;
 mod limits;
 pub mod options;
+mod pages;
 pub mod readiness;
 mod rescue;
 pub mod routing;
@@ -34,6 +38,7 @@ use std::sync::Arc;
 use api::routes::{Access, Route};
 use api::{Entropy, Upstream, Verifier};
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::Request;
 use axum::response::Response;
 use http::Method;
@@ -86,6 +91,16 @@ impl Gateway {
         Self { stack: Arc::new(stack) }
     }
 
+    /// With the API's document, which it tells and shows from now on. To be said before the
+    /// gateway is cloned.
+    #[must_use]
+    pub fn with_document(mut self, document: Bytes) -> Self {
+        if let Some(stack) = Arc::get_mut(&mut self.stack) {
+            stack.set_document(document);
+        }
+        self
+    }
+
     /// The answer to one request. A server calls this directly.
     pub fn handle(&self, request: Request) -> impl Future<Output = Response> + Send + use<> {
         Arc::clone(&self.stack).handle(request)
@@ -105,5 +120,5 @@ impl Gateway {
 #[must_use]
 pub fn routes() -> Vec<Route> {
     let own = |path| Route { method: Method::GET, path, access: Access::Anyone };
-    readiness::PATHS.map(own).to_vec()
+    readiness::PATHS.into_iter().chain(pages::PATHS).map(own).collect()
 }

@@ -10,7 +10,7 @@ use api::headers::{
     CLIENT_ADDRESS, IDEMPOTENCY_KEY, KEY_ORIGIN, ORIGIN_EDGE, Peer, REQUEST_ID, SESSION_ENDED,
 };
 use api::{Entropy, Problem, Verifier};
-use axum::body::HttpBody;
+use axum::body::{Bytes, HttpBody};
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
@@ -26,6 +26,7 @@ use crate::cors::Cors;
 use crate::ids::{Ids, is_sane};
 use crate::limits::{self, InFlight, Limits, Refused, Standing};
 use crate::options::Options;
+use crate::pages::Pages;
 use crate::readiness::{Readiness, alive};
 use crate::rescue;
 use crate::routing::{Destination, destination};
@@ -53,6 +54,7 @@ pub(crate) struct Stack {
     options: Options,
     upstreams: Upstreams,
     readiness: Readiness,
+    pages: Pages,
     cors: Cors,
     ids: Ids,
     proxies: Proxies,
@@ -74,7 +76,23 @@ impl Stack {
         let limits =
             options.rate_limit.as_ref().map(|limits| Limits::new(limits, Arc::clone(&verifier)));
         let (in_flight, ids) = (InFlight::new(&options), Ids::new(entropy));
-        Self { options, upstreams, readiness, cors, ids, proxies, limits, verifier, in_flight }
+        let pages = Pages::new();
+        Self {
+            options,
+            upstreams,
+            readiness,
+            pages,
+            cors,
+            ids,
+            proxies,
+            limits,
+            verifier,
+            in_flight,
+        }
+    }
+
+    pub(crate) fn set_document(&mut self, document: Bytes) {
+        self.pages.set_document(document);
     }
 
     /// The whole way.
@@ -127,7 +145,10 @@ impl Stack {
             return match request.uri().path() {
                 "/health" | "/readyz" => own(request.method(), || self.readiness.answer()),
                 "/livez" => own(request.method(), alive),
-                _ => refuse(request, rescue::nothing_here()).await,
+                path => match self.pages.answer(path, request.headers()) {
+                    Some(page) => own(request.method(), || page),
+                    None => refuse(request, rescue::nothing_here()).await,
+                },
             };
         };
         // 5. How much is under way, before anything is done for one too many.

@@ -14,6 +14,8 @@ use api::routes::{Access, Routes};
 use axum::Router;
 use axum::extract::FromRef;
 
+pub(crate) use login::Credentials;
+
 use crate::service::Accounts;
 
 /// What the routes share.

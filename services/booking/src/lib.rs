@@ -5,6 +5,7 @@
 //! service    Service::new(options, parts), router(), internal_router()
 //! routes     every route on one screen; a file per resource below
 //! read       what lists need besides rows: positions, events, ticket codes
+//! document   what the routes say of themselves
 //! error      failures of actors and stores as Problems
 //! streams    how many streams of availability are open
 //! replica    what a replica is to others of its installation
@@ -14,6 +15,7 @@
 //! Deliberately not here: rules (engine), durability (actors), descriptions of events
 //! (catalog). Booking a place never asks the catalog.
 
+pub mod document;
 mod error;
 mod options;
 mod read;

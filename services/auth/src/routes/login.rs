@@ -27,7 +27,7 @@ pub(super) async fn login(
 }
 
 /// Name (or address) and password, however they were sent.
-pub(super) struct Credentials {
+pub(crate) struct Credentials {
     username: String,
     password: String,
 }
