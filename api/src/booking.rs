@@ -216,11 +216,13 @@ pub struct BookingBody {
     pub updated_at: Time,
     /// Its place in the queue, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub waitlist_position: Option<u32>,
     /// Its place in the event's history when it was made.
     pub seq: u64,
     /// What its owner shows at the door.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub ticket_code: Option<String>,
 }
 

@@ -136,6 +136,7 @@ impl Operation {
     pub fn needed(mut self) -> Self {
         if let Some(last) = self.parameters.last_mut() {
             last.required = Required::True;
+            last.extensions = None;
         }
         self
     }
@@ -154,7 +155,12 @@ impl Operation {
             .required(required)
             .description(Some(says))
             .schema(Some(schema));
-        self.parameters.push(parameter.build());
+        let mut parameter = parameter.build();
+        if parameter.parameter_in == ParameterIn::Query {
+            // An empty one is a missing one. `utoipa` has no word for it.
+            parameter.extensions = Some([("allowEmptyValue", true)].into_iter().collect());
+        }
+        self.parameters.push(parameter);
         self
     }
 

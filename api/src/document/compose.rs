@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use http::Method;
 use utoipa::ToSchema;
+use utoipa::openapi::extensions::Extensions;
 use utoipa::openapi::path::{
     HttpMethod, Operation as Written, OperationBuilder, ParameterBuilder, ParameterIn, PathItem,
 };
@@ -14,7 +15,7 @@ use utoipa::openapi::{
     Ref, RefOr, Required, Response, ResponseBuilder,
 };
 
-use super::schemas::{Shape, problem_of, string};
+use super::schemas::{Shape, any_text, problem_of, string};
 use super::{Chapter, Operation};
 use crate::headers::KEY_CHARS;
 use crate::problem::{ErrorCode, PROBLEM_JSON, Problem};
@@ -49,6 +50,9 @@ const HEADERS: [(&str, &str, &str); 10] = [
         "2030-05-01T10:00:00.000Z",
     ),
 ];
+
+/// Those that are there whenever they are listed.
+const ALWAYS: [&str; 4] = ["X-Request-Id", "Idempotency-Key", "ETag", "WWW-Authenticate"];
 
 /// What the chapters and the table do not have in common, a sentence each.
 #[must_use]
@@ -124,7 +128,9 @@ fn components(chapters: &[Chapter], refusals: BTreeMap<String, Response>) -> Com
     schemas.extend(chapters.iter().flat_map(|chapter| chapter.schemas.clone()));
     components.schemas.extend(schemas);
     components.responses.extend(refusals.into_iter().map(|(name, one)| (name, RefOr::T(one))));
-    let headers = HEADERS.map(|(name, says, example)| (name.to_owned(), header(says, example)));
+    let headers = HEADERS.map(|(name, says, example)| {
+        (name.to_owned(), header(says, example, ALWAYS.contains(&name)))
+    });
     components.headers.extend(headers.map(|(name, header)| (name, RefOr::T(header))));
     for parameter in [key_parameter(), if_match_parameter()] {
         components.parameters.insert(parameter.name.clone(), RefOr::T(parameter));
@@ -136,9 +142,18 @@ fn components(chapters: &[Chapter], refusals: BTreeMap<String, Response>) -> Com
     components
 }
 
-fn header(says: &str, example: &str) -> Header {
-    let any = string(&(0..=8_000)).examples([example]);
-    HeaderBuilder::new().schema(Some(any)).description(Some(says)).build()
+/// That something is always there: `utoipa` has no word for it in headers.
+fn required() -> Extensions {
+    [("required", true)].into_iter().collect()
+}
+
+fn header(says: &str, example: &str, always: bool) -> Header {
+    let any = any_text().examples([example]);
+    let mut header = HeaderBuilder::new().schema(Some(any)).description(Some(says)).build();
+    if always {
+        header.extensions = Some(required());
+    }
+    header
 }
 
 fn key_parameter() -> utoipa::openapi::path::Parameter {
@@ -160,7 +175,7 @@ fn if_match_parameter() -> utoipa::openapi::path::Parameter {
         .parameter_in(ParameterIn::Header)
         .required(Required::False)
         .description(Some(says))
-        .schema(Some(string(&(1..=1_000)).examples(["\"1\""])))
+        .schema(Some(any_text().examples(["\"1\"", "*"])))
         .build()
 }
 

@@ -122,6 +122,12 @@ pub fn any_object() -> ObjectBuilder {
     of(Type::Object).additional_properties(Some(AdditionalProperties::FreeForm(true)))
 }
 
+/// An object of a type with these fields at least.
+#[must_use]
+pub fn object() -> ObjectBuilder {
+    of(Type::Object)
+}
+
 /// Any value at all.
 #[must_use]
 pub fn anything() -> ObjectBuilder {
@@ -175,10 +181,23 @@ pub fn detail() -> ObjectBuilder {
     of(Type::Object).property("detail", detail).required("detail")
 }
 
-/// A place in a list, as one of our links has it.
+/// A place in a list of `bytes`, as one of our links has it.
 #[must_use]
-pub fn cursor() -> ObjectBuilder {
+pub fn cursor(bytes: usize) -> ObjectBuilder {
+    let chars = (bytes * 4).div_ceil(3);
+    any_text().pattern(Some(format!("^[A-Za-z0-9_-]{{{chars}}}$")))
+}
+
+/// A place in a list that tells the list as well, as one of our links has it.
+#[must_use]
+pub fn long_cursor() -> ObjectBuilder {
     string(&(1..=LONG_CURSOR_CHARS)).pattern(Some("^[A-Za-z0-9_-]+$"))
+}
+
+/// Words to look for: a letter or a digit at least, in any alphabet.
+#[must_use]
+pub fn words(chars: usize) -> ObjectBuilder {
+    string(&(1..=chars)).pattern(Some("[\\p{L}\\p{N}]"))
 }
 
 /// Where the schema of a type is.

@@ -6,7 +6,7 @@ use api::auth::{
     Validated,
 };
 use api::document::schemas::{
-    PartialSchema, Shape, ToSchema, any_object, at, detail, secret, string,
+    PartialSchema, Shape, ToSchema, any_object, any_text, at, detail, formatted, string,
 };
 use api::document::{Chapter, Operation};
 use api::identity::Role;
@@ -125,14 +125,13 @@ fn register_example() -> Value {
 
 impl PartialSchema for Credentials {
     fn schema() -> Shape {
-        let most = api::extract::BODY_BYTES;
         any_object()
             .description(Some("Other fields mean nothing: clients of OAuth 2 send some along."))
             .property(
                 "username",
-                string(&(1..=most)).description(Some("The name, or the address.")),
+                any_text().min_length(Some(1)).description(Some("The name, or the address.")),
             )
-            .property("password", secret(&(1..=most)))
+            .property("password", formatted(any_text().min_length(Some(1)), "password"))
             .required("username")
             .required("password")
             .into()

@@ -11,13 +11,14 @@ use api::booking::{
 };
 use api::catalog::EventStatus;
 use api::document::schemas::{
-    PartialSchema, Shape, any_text, at, choice, cursor, id, id_or_me, integer, list, maybe,
+    ObjectBuilder, PartialSchema, Shape, any_text, at, choice, cursor, id, id_or_me, integer, list,
+    maybe, object,
 };
 use api::document::{Chapter, Operation};
 use axum::http::Method;
 use serde_json::json;
 
-use crate::routes::{LIMIT, LIMIT_MAX};
+use crate::routes::{CURSOR_BYTES, LIMIT, LIMIT_MAX};
 
 /// An id in examples.
 const ID: &str = "0198c0de-0000-7000-8000-0123456789ab";
@@ -149,7 +150,7 @@ fn lists() -> Chapter {
         operation
             .query("status", "Only those of this status.", choice(&words))
             .query("limit", "How many at most.", integer(&(1..=most)).default(Some(default.into())))
-            .query("cursor", "Where the page begins; out of `Link`.", cursor())
+            .query("cursor", "Where the page begins; out of `Link`.", cursor(CURSOR_BYTES))
     };
     let of_person = |path, id_, summary| {
         let operation = Operation::new(Method::GET, path, id_, summary);
@@ -191,6 +192,18 @@ fn lists() -> Chapter {
         ))
 }
 
+/// One of the events of a stream. What is in `data` is the counts as JSON, or at the end a
+/// sentence.
+fn frame() -> ObjectBuilder {
+    let data = any_text().description(Some("The counts as JSON; of the last one, a sentence."));
+    object()
+        .property("id", any_text().description(Some("`as_of_seq`.")))
+        .property("event", choice(&["availability", "closed"]))
+        .property("data", data)
+        .required("event")
+        .required("data")
+}
+
 fn availability() -> Chapter {
     let of = |path, id_, summary| {
         Operation::new(Method::GET, path, id_, summary).path("event_id", "The event.", id())
@@ -212,6 +225,6 @@ fn availability() -> Chapter {
                  `id:` is `as_of_seq`); a comment now and then; at its end `event: closed` and a \
                  sentence.",
             )
-            .answers_as(200, "The stream.", "text/event-stream", any_text()),
+            .answers_as(200, "The stream.", "text/event-stream", frame()),
         )
 }

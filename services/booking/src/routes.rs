@@ -17,7 +17,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::post;
 
-pub(crate) use lists::{LIMIT, LIMIT_MAX};
+pub(crate) use lists::{CURSOR_BYTES, LIMIT, LIMIT_MAX};
 
 use crate::service::Service;
 

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use api::ErrorCode::{AlreadyExists, CapacityBelowSold, CatalogBehind};
 use api::catalog::{DeletedBody, EventBody, EventStatus, READ_ONLY_FIELDS};
 use api::document::schemas::{
-    ObjectBuilder, PartialSchema, Shape, ToSchema, any_of, anything, at, boolean, choice, cursor,
-    fields, formatted, id, integer, line, list, money, or_null, string, text, time,
+    ObjectBuilder, PartialSchema, Shape, ToSchema, any_of, anything, at, boolean, choice, fields,
+    formatted, id, integer, line, list, long_cursor, money, or_null, string, text, time, words,
 };
 use api::document::{Chapter, Operation};
 use api::page::SKIP_MAX;
@@ -109,7 +109,7 @@ fn list_events() -> Operation {
         .query(
             "q",
             "Words of title, description or location; the last one may be a beginning.",
-            words(),
+            words(FILTER_CHARS),
         )
         .query("organizer_id", "Who organizes it.", id())
         .query("is_active", "Whether it is sold at all.", boolean())
@@ -124,7 +124,7 @@ fn list_events() -> Operation {
             choice(&SORTS).default(Some(json!("start_time"))),
         );
     paged(operation)
-        .query("cursor", "Where the page begins; out of `Link`.", cursor())
+        .query("cursor", "Where the page begins; out of `Link`.", long_cursor())
         .answers(200, "A page of events.", list(at::<EventBody>()))
         .pages()
         .counts()
@@ -133,15 +133,10 @@ fn list_events() -> Operation {
 fn search_events() -> Operation {
     let operation =
         Operation::new(Method::GET, "/events/search", "searchEvents", "Find events by words")
-            .says("The best match first. `q` is another word for `query`.")
-            .query("query", "Words; the last one may be a beginning.", words())
-            .query("q", "Another word for `query`.", words());
+            .says("The best match first.")
+            .query("query", "Words; the last one may be a beginning.", words(FILTER_CHARS))
+            .needed();
     paged(operation).answers(200, "A page of events.", list(at::<EventBody>())).pages().counts()
-}
-
-/// A text with a letter or a digit in it.
-fn words() -> ObjectBuilder {
-    string(&(1..=FILTER_CHARS)).pattern(Some("[0-9A-Za-z]"))
 }
 
 /// A body that creates an event.
