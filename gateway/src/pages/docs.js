@@ -12,7 +12,7 @@ function node(name, attributes, ...children) {
     if (typeof value === "function") made.addEventListener(key, value);
     else if (value !== null && value !== undefined && value !== false) made.setAttribute(key, value);
   }
-  made.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  made.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined));
   return made;
 }
 
@@ -58,6 +58,13 @@ function bounds(given) {
   return says.join(" · ");
 }
 
+// An example's fields in the order of the schema that has them all.
+function inOrder(example, given) {
+  const fits = (schema) => Object.keys(example).every((name) => name in (resolve(schema).properties || {}));
+  const schema = resolve([given, ...parts(resolve(given))].find(fits) || {});
+  return Object.fromEntries([...Object.keys(schema.properties || {}).filter((name) => name in example).map((name) => [name, example[name]]), ...Object.entries(example)]);
+}
+
 function parts(schema) {
   return schema.allOf || schema.anyOf || schema.oneOf || (schema.items ? [schema.items] : []);
 }
@@ -90,13 +97,12 @@ function more(title, make) {
 // --- operations ---
 
 const table = (heads, rows) => node("div", { class: "table" }, node("table", {},
-  node("thead", {}, node("tr", {}, heads.map((head) => node("th", {}, head)))),
+  heads.length ? node("thead", {}, node("tr", {}, heads.map((head) => node("th", {}, head)))) : null,
   node("tbody", {}, rows.map((cells) => node("tr", {}, cells.map((cell) => node("td", {}, cell)))))));
 
 function parameterRows(parameters) {
   return parameters.map((one) => [
-    [node("code", {}, one.name), one.required ? node("span", { class: "must", title: "must be there" }, " *") : null],
-    node("span", { class: "soft" }, one.in),
+    [node("code", {}, one.name), one.required ? node("span", { class: "must", title: "must be there" }, " *") : null, node("div", { class: "small soft" }, one.in)],
     [inline(one.description || ""), node("div", { class: "small soft" }, [typeOf(one.schema), bounds(one.schema)].filter(Boolean).join(" · "))],
   ]);
 }
@@ -108,8 +114,8 @@ function answerOf(status, given) {
   const title = [node("span", { class: "status " + tone }, status), " ", node("span", { class: "soft" }, inline(answer.description || ""))];
   return more(title, () => node("div", {},
     Object.entries(answer.content || {}).map(([media, content]) => [node("p", { class: "small mono soft" }, media), tree(content.schema || {})]),
-    headers.length ? table(["header", ""], headers.map(([name, header]) => [node("code", {}, name), inline(resolve(header).description || "")])) : null,
-    links.length ? node("p", { class: "small" }, "Then: ", links.map((link, index) => [index ? ", " : "", node("a", { href: "#" + link.operationId }, link.operationId)]).flat()) : null));
+    headers.length ? table([], headers.map(([name, header]) => [node("code", {}, name), inline(resolve(header).description || "")])) : null,
+    links.length ? node("p", { class: "small" }, "Then: ", links.map((link, index) => [index ? ", " : "", node("a", { href: "#" + link.operationId }, link.operationId)])) : null));
 }
 
 function inside(one) {
@@ -117,7 +123,7 @@ function inside(one) {
   return node("div", {},
     paragraphs(operation.description),
     operation.security ? node("p", { class: "small soft" }, "Needs an access token.") : null,
-    parameters.length ? [node("h4", {}, "Parameters"), table(["name", "in", ""], parameterRows(parameters))] : null,
+    parameters.length ? [node("h4", {}, "Parameters"), table([], parameterRows(parameters))] : null,
     body ? [node("h4", {}, body.required ? "Body" : "Body, may be left out"),
       Object.entries(body.content).map(([media, content], index) => index
         ? node("p", { class: "small soft" }, "also as ", node("code", {}, media))
@@ -196,7 +202,11 @@ function trial(one) {
   const medias = Object.keys(body ? body.content : {});
   const media = node("select", { "aria-label": "Type of the body" }, medias.map((name) => node("option", {}, name)));
   const text = node("textarea", { "aria-label": "Body", spellcheck: "false" });
-  if (body) text.value = JSON.stringify(body.content[medias[0]].example ?? {}, null, 2);
+  if (body) {
+    const { schema, example } = body.content[medias[0]];
+    text.value = JSON.stringify(inOrder(example ?? {}, schema), null, 2);
+    text.rows = Math.max(4, text.value.split("\n").length + 1);
+  }
   const send = node("button", { class: "main", type: "button" }, "Send");
   const stop = node("button", { type: "button", class: "hidden" }, "Stop");
   const copy = node("button", { type: "button" }, "Show as curl");
