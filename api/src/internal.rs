@@ -8,6 +8,7 @@
 //! | `POST /internal/events/{id}/change` | booking | [`ChangeCall`] | [`EventAnswer`] |
 //! | `POST /internal/events/{id}/cancel` | booking | [`CancelCall`] | [`EventAnswer`] |
 //! | `POST /internal/events/counts` | booking | [`IdsCall`] | [`CountsBody`]s or nulls, in order |
+//! | `POST /internal/users/contacts` | auth | [`IdsCall`] | [`ContactBody`]s or nulls, in order |
 //! | `POST /internal/events/summaries` | catalog | [`IdsCall`] | [`SummaryBody`]s or nulls, in order |
 
 use engine::{Seats, Terms, TermsChange, Timestamp};
@@ -30,6 +31,8 @@ pub const CHANGE: &str = "/internal/events/{id}/change";
 pub const CANCEL: &str = "/internal/events/{id}/cancel";
 /// See [`CountsBody`].
 pub const COUNTS: &str = "/internal/events/counts";
+/// See [`ContactBody`].
+pub const CONTACTS: &str = "/internal/users/contacts";
 /// See [`SummaryBody`].
 pub const SUMMARIES: &str = "/internal/events/summaries";
 
@@ -72,10 +75,10 @@ pub struct CancelCall {
     pub fingerprint: [u8; 8],
 }
 
-/// Ask about several events at once, at most [`IDS_PER_CALL`].
+/// Ask about several events or people at once, at most [`IDS_PER_CALL`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IdsCall {
-    /// Which events.
+    /// Which ones.
     pub ids: Vec<Id>,
 }
 
@@ -125,11 +128,26 @@ pub const fn available(capacity: u32, booked: u32, held: u32, waitlist_entries: 
     if waitlist_entries > 0 { 0 } else { capacity.saturating_sub(booked).saturating_sub(held) }
 }
 
+/// How somebody is reached.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContactBody {
+    /// Who.
+    pub id: Id,
+    /// The name to call the person by.
+    pub name: String,
+    /// The address. Never logged.
+    pub email: String,
+    /// Whether the account may be used.
+    pub is_active: bool,
+}
+
 /// The main fields of an event, deleted or not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SummaryBody {
     /// Its id.
     pub id: Id,
+    /// Who may change it.
+    pub organizer: Id,
     /// Its title.
     pub title: String,
     /// When it starts.

@@ -14,7 +14,8 @@
 //! rate         how often somebody may do something
 //! clock        time and randomness, handed in
 //! wire         ids, times and money as they are written
-//! auth · booking · catalog   requests and answers per face
+//! auth · booking · catalog · notification   requests and answers per face
+//! words        an event's descriptive fields, as they travel through its history
 //! internal     what the faces ask each other, never reachable from outside
 //! ```
 //!
@@ -30,6 +31,7 @@ pub mod fields;
 pub mod headers;
 pub mod identity;
 pub mod internal;
+pub mod notification;
 pub mod page;
 pub mod problem;
 pub mod rate;
@@ -37,6 +39,7 @@ pub mod refusal;
 pub mod routes;
 pub mod upstream;
 pub mod wire;
+pub mod words;
 
 pub use clock::{Clock, Entropy};
 pub use extract::{Json, Path, Query};

@@ -102,6 +102,8 @@ error_codes! {
     AlreadyExists = "already_exists", CONFLICT, false, "It exists already";
     /// A name or address that must be unique is taken.
     Taken = "taken", CONFLICT, false, "Name or address is taken";
+    /// The event has had its most messages of its organizer within a day.
+    TooManyMessages = "too_many_messages", CONFLICT, true, "Too many messages to the attendees";
     /// `If-Match` named another version.
     PreconditionFailed = "precondition_failed", PRECONDITION_FAILED, false, "It has changed since";
     /// The body is too large.

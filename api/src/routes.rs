@@ -24,6 +24,8 @@ pub enum Access {
     Named,
     /// The organizer of the event in the path, or an admin; everybody else gets 403.
     Organizer,
+    /// Admins; everybody else gets 403.
+    Admin,
 }
 
 /// One method of one path.

@@ -17,11 +17,12 @@ pub struct Message {
     pub epoch: Epoch,
     /// The event it is about.
     pub event: EventId,
-    /// The booking event it carries.
+    /// The first booking event it carries.
     pub seq: Seq,
     /// What happened, e.g. `EventChanged`.
     pub kind: &'static str,
-    /// The booking event in stored form ([`crate::record`]): one entry with one event.
+    /// What happened in stored form ([`crate::record`]): one booking event, or for
+    /// [`PLACES_CHANGED`] all that follow each other in a batch.
     pub body: Arc<[u8]>,
 }
 
@@ -30,13 +31,15 @@ pub struct Message {
 pub struct Delivery {
     /// Its place on the bus.
     pub number: u64,
+    /// The history it is from.
+    pub era: Era,
     /// The event it is about.
     pub event: EventId,
-    /// The booking event it carries.
+    /// The first booking event it carries.
     pub seq: Seq,
     /// What happened.
     pub kind: String,
-    /// The booking event in stored form.
+    /// What happened in stored form.
     pub body: Arc<[u8]>,
 }
 
@@ -71,8 +74,13 @@ pub trait MessageBus: Send + Sync {
     ) -> BoxFuture<'a, Result<(), StorageError>>;
 }
 
+/// The kind of a message that says who got places, waits for them or lost them: all such
+/// facts that follow each other in a batch. One message for many, because a sale makes
+/// thousands a second.
+pub const PLACES_CHANGED: &str = "PlacesChanged";
+
 /// All kinds of messages.
-const KINDS: [&str; 3] = ["EventOpened", "EventChanged", "EventCancelled"];
+const KINDS: [&str; 4] = ["EventOpened", "EventChanged", "EventCancelled", PLACES_CHANGED];
 
 /// The kind of this name, if there is one.
 #[must_use]

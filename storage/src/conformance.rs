@@ -12,6 +12,7 @@ pub mod catalog;
 pub mod commit;
 pub mod differential;
 pub mod journal;
+pub mod notices;
 pub mod recovery;
 pub mod sample;
 pub mod sessions;

@@ -14,6 +14,7 @@ pub mod conformance;
 pub mod error;
 pub mod members;
 pub mod memory;
+pub mod notices;
 pub mod outbox;
 pub mod project;
 pub mod record;
@@ -33,6 +34,7 @@ pub use commit::{
 };
 pub use error::StorageError;
 pub use members::{Member, MemberState, Members};
+pub use notices::NoticeStore;
 pub use outbox::{
     Conflict, Cursors, Journal, JournalWriter, Outbox, OutboxEntry, Target, WholeJournal,
 };
@@ -93,6 +95,8 @@ pub struct Stores {
     pub sessions: Arc<dyn SessionStore>,
     /// What events say of themselves.
     pub catalog: Arc<dyn CatalogStore>,
+    /// What people are told.
+    pub notices: Arc<dyn NoticeStore>,
     /// Facts for others.
     pub bus: Arc<dyn MessageBus>,
 }

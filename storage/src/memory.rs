@@ -18,6 +18,7 @@ mod faults;
 mod journal;
 mod ledger;
 mod members;
+mod notices;
 mod repair;
 mod sessions;
 mod signal;
@@ -30,6 +31,7 @@ pub use faults::Faults;
 pub use journal::MemoryJournal;
 pub use ledger::MemoryLedger;
 pub use members::MemoryMembers;
+pub use notices::MemoryNotices;
 pub use repair::MemoryRepair;
 pub use sessions::MemorySessions;
 pub use views::MemoryViews;
@@ -42,6 +44,7 @@ pub struct MemoryStore {
     accounts: Arc<MemoryAccounts>,
     sessions: Arc<MemorySessions>,
     catalog: Arc<MemoryCatalog>,
+    notices: Arc<MemoryNotices>,
     bus: Arc<MemoryBus>,
     /// Where it is apart from the ledger.
     journal: Option<Arc<MemoryJournal>>,
@@ -70,6 +73,7 @@ impl MemoryStore {
             accounts: Arc::default(),
             sessions: Arc::default(),
             catalog: Arc::default(),
+            notices: Arc::default(),
             bus: Arc::default(),
         }
     }
@@ -89,6 +93,7 @@ impl MemoryStore {
             accounts: self.accounts.clone(),
             sessions: self.sessions.clone(),
             catalog: self.catalog.clone(),
+            notices: self.notices.clone(),
             bus: self.bus.clone(),
         }
     }

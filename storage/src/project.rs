@@ -6,7 +6,7 @@ use engine::{
     Seats, Seq, Timestamp, UserId,
 };
 
-use crate::bus::Message;
+use crate::bus::{Message, PLACES_CHANGED};
 use crate::commit::{Epoch, Era};
 use crate::record;
 use crate::views::{BookingRow, HoldChange, HoldStatus, HoldStep, ViewChange};
@@ -85,8 +85,9 @@ fn of_hold(event: EventId, seq: Seq, at: Timestamp, fact: &BookingEvent) -> Opti
     Some(HoldChange { id, event, stamp: seq, at, step })
 }
 
-/// The messages for other services that follow from entries of an event: what changes
-/// the event itself. The others follow when somebody listens to them.
+/// The messages for other services that follow from entries of an event: each change of
+/// the event itself, and the facts about people's places that follow each other. The same
+/// entries always make the same messages.
 #[must_use]
 pub fn bus_messages(
     era: Era,
@@ -95,20 +96,75 @@ pub fn bus_messages(
     entries: &[Entry],
     first_seq: Seq,
 ) -> Vec<Message> {
-    numbered(entries, first_seq)
-        .filter_map(|(seq, at, fact)| {
-            let kind = match fact {
-                BookingEvent::EventOpened { .. } => "EventOpened",
-                BookingEvent::EventChanged { .. } => "EventChanged",
-                BookingEvent::EventCancelled { .. } => "EventCancelled",
-                _ => return None,
-            };
-            // The key stays at home: who used which key is nobody else's business.
-            let alone = Entry { at, answered: None, events: vec![fact.clone()] };
-            let body = record::encode(seq, &[alone]);
-            Some(Message { era, epoch, event, seq, kind, body })
-        })
-        .collect()
+    let mut messages = Messages { era, epoch, event, made: Vec::new(), run: None };
+    for (seq, at, fact) in numbered(entries, first_seq) {
+        match kind_of(fact) {
+            Some(PLACES_CHANGED) => messages.add_to_run(seq, at, fact),
+            Some(kind) => {
+                messages.end_run();
+                messages.add(seq, kind, &[alone(at, fact)]);
+            }
+            None => messages.end_run(),
+        }
+    }
+    messages.end_run();
+    messages.made
+}
+
+/// What others are told of a booking event; `None` if nothing: a hold, its details and its
+/// release are between one person and booking.
+fn kind_of(fact: &BookingEvent) -> Option<&'static str> {
+    match fact {
+        BookingEvent::EventOpened { .. } => Some("EventOpened"),
+        BookingEvent::EventChanged { .. } => Some("EventChanged"),
+        BookingEvent::EventCancelled { .. } => Some("EventCancelled"),
+        BookingEvent::BookingConfirmed { .. }
+        | BookingEvent::BookingWaitlisted { .. }
+        | BookingEvent::BookingPromoted { .. }
+        | BookingEvent::BookingCancelled { .. }
+        | BookingEvent::HoldEnded { cause: Cause::Expiry, .. } => Some(PLACES_CHANGED),
+        BookingEvent::HoldPlaced { .. }
+        | BookingEvent::HoldChanged { .. }
+        | BookingEvent::HoldEnded { .. } => None,
+    }
+}
+
+/// A booking event as an entry. The key stays at home: who used which key is nobody
+/// else's business.
+fn alone(at: Timestamp, fact: &BookingEvent) -> Entry {
+    Entry { at, answered: None, events: vec![fact.clone()] }
+}
+
+/// Messages in the making, and the facts that are to be one message.
+struct Messages {
+    era: Era,
+    epoch: Epoch,
+    event: EventId,
+    made: Vec<Message>,
+    run: Option<(Seq, Vec<Entry>)>,
+}
+
+impl Messages {
+    fn add(&mut self, seq: Seq, kind: &'static str, entries: &[Entry]) {
+        let (era, epoch, event) = (self.era, self.epoch, self.event);
+        let body = record::encode(seq, entries);
+        self.made.push(Message { era, epoch, event, seq, kind, body });
+    }
+
+    fn add_to_run(&mut self, seq: Seq, at: Timestamp, fact: &BookingEvent) {
+        let (_, entries) = self.run.get_or_insert_with(|| (seq, Vec::new()));
+        match entries.last_mut() {
+            // Of one decision, or of another one in the same moment: it makes no difference.
+            Some(last) if last.at == at => last.events.push(fact.clone()),
+            _ => entries.push(alone(at, fact)),
+        }
+    }
+
+    fn end_run(&mut self) {
+        if let Some((seq, entries)) = self.run.take() {
+            self.add(seq, PLACES_CHANGED, &entries);
+        }
+    }
 }
 
 /// All booking events of some entries with their sequence numbers and times.

@@ -37,6 +37,11 @@ async fn accounts() {
 }
 
 #[tokio::test]
+async fn notices() {
+    conformance::notices::suite(&|| MemoryStore::new(4).stores()).await;
+}
+
+#[tokio::test]
 async fn sessions() {
     conformance::sessions::suite(&|| MemoryStore::new(4).stores()).await;
 }

@@ -89,17 +89,38 @@ fn holds_become_changes_of_their_rows() {
 }
 
 #[test]
-fn changes_of_the_event_go_on_the_bus_without_keys() {
+fn what_others_may_know_goes_on_the_bus_without_keys() {
     let messages = project::bus_messages(Era(2), Epoch(3), EVENT, &entries(), FIRST);
     let told: Vec<_> = messages.iter().map(|message| (message.kind, message.seq.0)).collect();
-    assert_eq!(told, [("EventChanged", 1_001), ("EventOpened", 1_007), ("EventCancelled", 1_014)]);
-    let all: Vec<_> = entries().into_iter().flat_map(|entry| entry.events).collect();
+    let places = "PlacesChanged";
+    let expected = [
+        (places, 1_000),
+        ("EventChanged", 1_001),
+        (places, 1_002),
+        ("EventOpened", 1_007),
+        (places, 1_008),
+        (places, 1_012),
+        ("EventCancelled", 1_014),
+    ];
+    assert_eq!(told, expected);
+    let all: Vec<_> = entries()
+        .into_iter()
+        .flat_map(|entry| entry.events.into_iter().map(move |fact| (entry.at, fact)))
+        .collect();
+    let mut carried = Vec::new();
     for message in messages {
         assert_eq!((message.era, message.epoch, message.event), (Era(2), Epoch(3), EVENT));
         assert_eq!(record::first_seq(&message.body).expect("a record"), message.seq);
         let body = record::decode(&message.body).expect("a record");
-        let [entry] = body.as_slice() else { panic!("one entry: {body:?}") };
-        assert_eq!(entry.answered, None, "the key stays at home");
-        assert_eq!(entry.events, [all[(message.seq.0 - FIRST.0) as usize].clone()]);
+        assert!(body.iter().all(|entry| entry.answered.is_none()), "the key stays at home");
+        let facts = body.iter().flat_map(|entry| entry.events.iter().map(|fact| (entry.at, fact)));
+        for ((at, fact), seq) in facts.zip(message.seq.0..) {
+            assert_eq!((at, fact.clone()), all[(seq - FIRST.0) as usize], "{seq}");
+            carried.push(seq);
+        }
     }
+    // A hold, its changes and its release are nobody's business.
+    let private = [1_009, 1_010, 1_011, 1_013];
+    let others = (1_000..=1_014).filter(|seq| !private.contains(seq));
+    assert_eq!(carried, others.collect::<Vec<_>>());
 }

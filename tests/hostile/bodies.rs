@@ -78,6 +78,7 @@ fn whoever_may<'a>(route: &Described, cast: &'a Cast) -> &'a Account {
     use api::routes::Access;
     match route.access {
         Access::Organizer => &cast.organizer,
+        Access::Admin => &cast.admin,
         Access::Anyone | Access::Person | Access::Owner | Access::Named => &cast.owner,
     }
 }

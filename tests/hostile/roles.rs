@@ -26,6 +26,7 @@ fn refusal(route: &Described, name: Option<&str>) -> Option<Expect> {
         Access::Owner => ("the owner", NOT_FOUND),
         Access::Named => ("the owner", FORBIDDEN),
         Access::Organizer => ("the organizer", FORBIDDEN),
+        Access::Admin => ("an admin", FORBIDDEN),
     };
     (name != allowed && name != "an admin").then_some(refused)
 }

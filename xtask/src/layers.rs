@@ -95,6 +95,12 @@ const LAYERS: &[Layer] = &[
         never_reaches: &[DRIVERS],
     },
     Layer {
+        name: "notification",
+        may_use: &["api", "engine", "storage"],
+        tests_may_use: &[],
+        never_reaches: &[DRIVERS, &["ractor"]],
+    },
+    Layer {
         name: "gateway",
         may_use: &["api"],
         tests_may_use: &["engine"],

@@ -4,7 +4,8 @@
 //! | --- | --- |
 //! | `test` | every test: Rust, loom, the kill test, the shell script on a live server |
 //! | `test --with servers` | the tests that need real servers |
-//! | `ci` | format, tidy, licences, clippy, documentation, both kinds of `test` |
+//! | `test --with mail` | the tests that need a real SMTP server |
+//! | `ci` | format, tidy, licences, clippy, documentation, every kind of `test` |
 //! | `loom` | the loom models of the `actors` crate |
 //! | `mutants` | shows that the kill test fails on each patch of `tests/mutants` |
 //! | `tidy` | rules about files and about who may depend on whom |
@@ -43,6 +44,7 @@ usage: cargo xtask <command>
   test             every test: Rust, loom, the kill test, the shell script
   test --with servers
                    the tests that need real servers, on servers of their own
+  test --with mail the tests that need a real SMTP server, on one that does as it is told
   ci               format, tidy, licences, clippy, documentation, test
   loom             the loom models of the actors crate
   mutants [NAME]   the kill test must fail on each patch of tests/mutants
@@ -81,6 +83,7 @@ fn run(words: &[&str]) -> Result<bool> {
     match words {
         ["test"] => test::run()?,
         ["test", "--with", "servers"] => test::run_with_servers()?,
+        ["test", "--with", "mail"] => test::mail::run()?,
         ["ci"] => ci::run()?,
         ["loom"] => looms::run()?,
         ["mutants"] => mutants::run(None)?,

@@ -9,7 +9,7 @@
 //! by the id that was written down when it was started, and only if it is still that one.
 
 mod cassandra;
-mod install;
+pub(crate) mod install;
 mod redis;
 
 use std::path::{Path, PathBuf};

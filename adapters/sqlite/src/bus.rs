@@ -2,7 +2,7 @@
 
 use futures_util::future::BoxFuture;
 use rusqlite::{Connection, OptionalExtension, params};
-use storage::{Delivery, Message, MessageBus, PartitionId, Position, StorageError};
+use storage::{Delivery, Era, Message, MessageBus, PartitionId, Position, StorageError};
 use tokio::sync::Notify;
 
 use crate::readers::Readers;
@@ -20,7 +20,7 @@ const PUBLISH: &str = "INSERT INTO bus_message (era, epoch, event, seq, kind, bo
 const MOVE: &str = "INSERT INTO bus_cursor (partition, position) VALUES (?1, ?2) \
      ON CONFLICT (partition) DO UPDATE SET position = max(position, excluded.position)";
 
-const NEXT: &str = "SELECT number, event, seq, kind, body FROM bus_message \
+const NEXT: &str = "SELECT number, event, seq, kind, body, era FROM bus_message \
      WHERE number > coalesce((SELECT position FROM bus_subscriber WHERE name = ?1), 0) \
      ORDER BY number LIMIT ?2";
 
@@ -144,6 +144,7 @@ fn next(
         .query_map(params![subscriber, int(limit as u64)], |row| {
             Ok(Delivery {
                 number: count(row, 0)?,
+                era: Era(row.get(5)?),
                 event: engine::EventId(row.get(1)?),
                 seq: seq(row, 2)?,
                 kind: row.get(3)?,

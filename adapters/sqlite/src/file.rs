@@ -42,7 +42,7 @@ pub(crate) const VIEWS: Kind = Kind {
     synchronous: "NORMAL",
 };
 
-/// Accounts, catalog and bus, apart from the ledger so that a registration never delays a
+/// Accounts, catalog, notices and bus, apart from the ledger so that a registration never delays a
 /// sale.
 pub(crate) const APP: Kind = Kind {
     name: "app.db",
@@ -51,6 +51,7 @@ pub(crate) const APP: Kind = Kind {
         include_str!("../schema/app/0001_app.sql"),
         include_str!("../schema/app/0002_sessions.sql"),
         include_str!("../schema/app/0003_catalog_search.sql"),
+        include_str!("../schema/app/0004_notices.sql"),
     ],
     synchronous: "FULL",
 };

@@ -3,7 +3,7 @@
 //! ```text
 //! ledger.db   commit · outbox · journal      the truth; synced at each commit
 //! views.db    booking views                  can be made anew from the ledger; not synced
-//! app.db      accounts · catalog · bus       synced at each commit
+//! app.db      accounts · catalog · notices · bus   synced at each commit
 //! lock        held while a process has the folder
 //! ```
 //!
@@ -31,6 +31,7 @@ mod catalog;
 mod error;
 mod file;
 mod ledger;
+mod notices;
 mod readers;
 mod sessions;
 mod value;
@@ -124,6 +125,8 @@ impl Sqlite {
         let sessions = Arc::new(sessions::Sessions { writer, readers });
         let (writer, readers) = (app_writer.clone(), app_readers.clone());
         let catalog = Arc::new(catalog::Catalog { writer, readers });
+        let (writer, readers) = (app_writer.clone(), app_readers.clone());
+        let notices = Arc::new(notices::Notices { writer, readers });
         let bus = Arc::new(Bus::new(app_writer.clone(), app_readers.clone()));
         let stores = Stores {
             commit: ledger.clone(),
@@ -134,6 +137,7 @@ impl Sqlite {
             accounts,
             sessions,
             catalog,
+            notices,
             bus,
         };
         Ok(Self { stores, ledger, views, app_writer, app_readers, ended, lock })

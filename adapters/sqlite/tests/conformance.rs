@@ -68,6 +68,12 @@ async fn catalog() {
 }
 
 #[tokio::test]
+async fn notices() {
+    let folders = Folders::default();
+    conformance::notices::suite(&|| folders.fresh()).await;
+}
+
+#[tokio::test]
 async fn bus() {
     let folders = Folders::default();
     // Its failure may be that nobody is ever woken.

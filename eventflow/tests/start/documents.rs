@@ -40,6 +40,7 @@ fn every_route_is_in_the_table() {
                 Access::Owner => "its owner, admins; 404 for others",
                 Access::Named => "the named person, admins; 403 for others",
                 Access::Organizer => "the event's organizer, admins; 403 for others",
+                Access::Admin => "admins; 403 for others",
             };
             format!("| `{} {}` | {who} |", route.method, route.path)
         })

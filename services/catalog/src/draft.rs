@@ -7,7 +7,7 @@ use crate::fields::{
     CAPACITY, DESCRIPTION_CHARS, LOCATION_CHARS, MAX_PER_BOOKING, ZoneField, small, timezone, title,
 };
 use crate::times::Zone;
-use crate::words::Description;
+use api::words::Description;
 
 /// Most places of one booking where nothing else is said.
 pub(crate) const DEFAULT_MAX_PER_BOOKING: i64 = 10;

@@ -9,7 +9,7 @@ use crate::fields::{
     CAPACITY, DESCRIPTION_CHARS, LOCATION_CHARS, MAX_PER_BOOKING, ZoneField, small, timezone, title,
 };
 use crate::times::Zone;
-use crate::words::Description;
+use api::words::Description;
 
 /// Fields that may be changed but not be taken away.
 const NOT_NULL: [&str; 13] = [

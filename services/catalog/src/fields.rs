@@ -76,7 +76,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::words::Description;
+    use api::words::Description;
 
     #[test]
     fn the_longest_words_fit() {

@@ -10,7 +10,6 @@
 //! edit           a body to change an event, checked against what it is now
 //! fields         the fields that both have, and their bounds
 //! times          times as people write them
-//! words          the descriptive fields as they travel through the history
 //! listing        which events a list shows
 //! rebuild        all documents anew from the facts
 //! projection     the document from the facts, at once and from the bus
@@ -39,7 +38,6 @@ mod render;
 mod routes;
 mod service;
 mod times;
-mod words;
 
 use api::routes::Route;
 

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::{BookingEvent, EventId, Seats, Terms, TermsChange, Timestamp, UserId};
+use storage::bus::PLACES_CHANGED;
 use storage::{
     CatalogEntry, CatalogStore, Delivery, MessageBus, Parked, StorageError, Stored, record,
 };
 
-use crate::words::{Description, UnreadableWords};
+use api::words::{Description, UnreadableWords};
 
 /// Under this name the catalog reads the bus.
 pub(crate) const SUBSCRIBER: &str = "catalog";
@@ -149,7 +150,8 @@ async fn take(bus: &dyn MessageBus, store: &dyn CatalogStore) -> Result<(), Stor
     let deliveries = bus.next(SUBSCRIBER, DELIVERIES).await?;
     let Some(last) = deliveries.last().map(|delivery| delivery.number) else { return Ok(()) };
     let mut reported = HashSet::new();
-    for delivery in &deliveries {
+    // What people's places do is not in the catalog.
+    for delivery in deliveries.iter().filter(|delivery| delivery.kind != PLACES_CHANGED) {
         if let Err(reason) = take_one(store, delivery).await? {
             // Everything after a message left behind misses its predecessor: once is enough.
             if reported.insert(delivery.event) {

@@ -48,6 +48,7 @@ pub(crate) fn event_body(entry: &CatalogEntry, counts: &CountsBody, now: Timesta
 pub(crate) fn summary_body(entry: CatalogEntry) -> SummaryBody {
     SummaryBody {
         id: Id::from(entry.id),
+        organizer: Id::from(entry.organizer),
         title: entry.title,
         start_time: Time(entry.starts_at),
         end_time: Time(entry.ends_at),

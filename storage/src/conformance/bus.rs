@@ -56,7 +56,8 @@ async fn messages_come_in_order_until_acknowledged(stores: &Stores) {
     publish(bus, &sent[3..], 4).await;
     let whole = bus.next("one", 10).await.expect("deliveries");
     for (delivery, message) in whole.iter().zip(&sent) {
-        assert_eq!((delivery.event, delivery.seq), (message.event, message.seq));
+        let (of, sent) = ((delivery.era, delivery.event), (message.era, message.event));
+        assert_eq!((of, delivery.seq), (sent, message.seq));
         assert_eq!((delivery.kind.as_str(), &delivery.body), (message.kind, &message.body));
     }
     assert_eq!(whole.len(), sent.len());

@@ -36,6 +36,7 @@ impl State {
         waiting
             .map(|(message, number)| Delivery {
                 number,
+                era: message.era,
                 event: message.event,
                 seq: message.seq,
                 kind: message.kind.to_owned(),

@@ -86,7 +86,7 @@ fn found(program: &str) -> bool {
 }
 
 /// Installs Debian packages without starting their services.
-fn packages(names: &[&str]) -> Result<()> {
+pub(crate) fn packages(names: &[&str]) -> Result<()> {
     eprintln!("installing {}", names.join(", "));
     let root = is_root()?;
     if !root && !succeeds(&["sudo", "-n", "true"]) {

@@ -334,6 +334,7 @@ async fn summaries(State(down): State<Arc<AtomicBool>>, body: Bytes) -> Response
         .map(|id| {
             Some(SummaryBody {
                 id,
+                organizer: id,
                 title: format!("Event {}", id.0[0]),
                 start_time: Time(Timestamp::from_millis(STARTS)),
                 end_time: Time(Timestamp::from_millis(ENDS)),

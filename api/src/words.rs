@@ -11,18 +11,23 @@ const VERSION: u8 = 1;
 /// Words that cannot be read.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("words that cannot be read: {0}")]
-pub(crate) struct UnreadableWords(String);
+pub struct UnreadableWords(String);
 
 /// The descriptive fields that a fact sets; `None` leaves one as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Description {
-    pub(crate) title: Option<String>,
-    pub(crate) description: Option<String>,
-    pub(crate) location: Option<String>,
-    pub(crate) starts_at: Option<Timestamp>,
-    /// `Some(None)` takes the time zone away.
-    pub(crate) timezone: Option<Option<String>>,
-    pub(crate) price_cents: Option<i64>,
+pub struct Description {
+    /// Its title.
+    pub title: Option<String>,
+    /// What it is about.
+    pub description: Option<String>,
+    /// Where it takes place.
+    pub location: Option<String>,
+    /// When it starts.
+    pub starts_at: Option<Timestamp>,
+    /// The IANA zone its times are meant in; `Some(None)` takes it away.
+    pub timezone: Option<Option<String>>,
+    /// What a place costs.
+    pub price_cents: Option<i64>,
 }
 
 /// The written form.
@@ -47,7 +52,8 @@ struct Written {
 
 impl Description {
     /// As JSON.
-    pub(crate) fn to_text(&self) -> String {
+    #[must_use]
+    pub fn to_text(&self) -> String {
         let written = Written {
             v: VERSION,
             title: self.title.clone(),
@@ -61,7 +67,10 @@ impl Description {
     }
 
     /// From the words of a fact.
-    pub(crate) fn from_words(words: &Words) -> Result<Self, UnreadableWords> {
+    ///
+    /// # Errors
+    /// If they are not JSON of a version that is known here.
+    pub fn from_words(words: &Words) -> Result<Self, UnreadableWords> {
         let written: Written =
             serde_json::from_slice(&words.0).map_err(|error| UnreadableWords(error.to_string()))?;
         if written.v != VERSION {

@@ -1,0 +1,196 @@
+//! One connection: opened, used for a message, ended.
+
+use std::time::Duration;
+
+use lettre::transport::smtp::Error;
+use lettre::transport::smtp::authentication::{Credentials, Mechanism};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
+use lettre::transport::smtp::commands::{Data, Mail, Rcpt, Rset};
+use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter, MailParameter};
+use lettre::transport::smtp::response::{Response, Severity};
+
+use super::fault::{Fault, Phase, Secrets, Step};
+use super::lines::Lines;
+use crate::mail::NotSent;
+use crate::mail::letter::Letter;
+
+/// So many time limits the server may take for its answer to a body. It may be looking the
+/// message through; whoever hangs up too early gives it twice.
+const BODY_PATIENCE: u32 = 5;
+
+/// Part of the time limit for connecting to one of the server's addresses, so that there is
+/// time left for another one.
+const PER_ADDRESS: u32 = 2;
+
+/// Longest time for a goodbye, which nobody needs.
+const GOODBYE: Duration = Duration::from_secs(2);
+
+/// The answer to `DATA` that asks for the body.
+const GO_ON: u16 = 354;
+
+/// Ways to log in, the shorter one first.
+const MECHANISMS: &[Mechanism] = &[Mechanism::Plain, Mechanism::Login];
+
+/// How sessions are opened and used.
+pub(super) struct Settings {
+    pub(super) host: String,
+    pub(super) port: u16,
+    pub(super) encryption: Encryption,
+    pub(super) credentials: Option<Credentials>,
+    /// Kept apart from the credentials, to strike it out where a server repeats it.
+    pub(super) password: Option<String>,
+    pub(super) timeout: Duration,
+    pub(super) hello: ClientId,
+}
+
+/// How the connection is encrypted, and whom to believe.
+pub(super) enum Encryption {
+    None,
+    StartTls(TlsParameters),
+    Implicit(TlsParameters),
+}
+
+/// A connection that said hello.
+pub(super) struct Session {
+    connection: AsyncSmtpConnection,
+    usable: bool,
+}
+
+impl Settings {
+    /// One step, within its time.
+    async fn step<T>(
+        &self,
+        step: Step,
+        work: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Fault> {
+        let limit = if step == Step::Body { self.timeout * BODY_PATIENCE } else { self.timeout };
+        match tokio::time::timeout(limit, work).await {
+            Ok(Ok(done)) => Ok(done),
+            Ok(Err(error)) => Err(Fault::broken(step, &error)),
+            Err(_) => Err(Fault::slow(step, limit)),
+        }
+    }
+
+    fn secrets<'a>(&'a self, address: Option<&'a str>) -> Secrets<'a> {
+        Secrets { address, password: self.password.as_deref() }
+    }
+}
+
+impl Session {
+    /// Connects, encrypts, says hello, logs in.
+    pub(super) async fn open(settings: &Settings) -> Result<Self, NotSent> {
+        let opened = Self::try_open(settings).await;
+        opened.map_err(|fault| fault.reason(Phase::Before, &settings.secrets(None)))
+    }
+
+    async fn try_open(settings: &Settings) -> Result<Self, Fault> {
+        let hello = &settings.hello;
+        let (host, port) = (settings.host.as_str(), settings.port);
+        let mut connection = match &settings.encryption {
+            Encryption::Implicit(tls) => {
+                let each = Some(settings.timeout / PER_ADDRESS);
+                let tls = Some(tls.clone());
+                let opened =
+                    AsyncSmtpConnection::connect_tokio1((host, port), each, hello, tls, None);
+                settings.step(Step::Connect, opened).await?
+            }
+            Encryption::None | Encryption::StartTls(_) => {
+                let each = settings.timeout / PER_ADDRESS;
+                let stream =
+                    tokio::time::timeout(settings.timeout, Lines::connect(host, port, each));
+                let stream = match stream.await {
+                    Ok(Ok(stream)) => stream,
+                    Ok(Err(error)) => return Err(Fault::io(Step::Connect, &error)),
+                    Err(_) => return Err(Fault::slow(Step::Connect, settings.timeout)),
+                };
+                let opened = AsyncSmtpConnection::connect_with_transport(Box::new(stream), hello);
+                settings.step(Step::Greeting, opened).await?
+            }
+        };
+        if let Encryption::StartTls(tls) = &settings.encryption {
+            let encrypted = connection.starttls(tls.clone(), hello);
+            settings.step(Step::StartTls, encrypted).await?;
+        }
+        if let Some(credentials) = &settings.credentials {
+            let entered = connection.auth(MECHANISMS, credentials);
+            settings.step(Step::Login, entered).await?;
+        }
+        Ok(Self { connection, usable: true })
+    }
+
+    /// Whether the next message can go over it.
+    pub(super) fn is_usable(&self) -> bool {
+        self.usable
+    }
+
+    /// Whether the server is still there, and has forgotten the message before.
+    pub(super) async fn is_ready_again(&mut self, settings: &Settings) -> bool {
+        settings.step(Step::Again, self.connection.command(Rset)).await.is_ok()
+    }
+
+    /// Hands over one message.
+    pub(super) async fn hand_over(
+        &mut self,
+        settings: &Settings,
+        letter: &Letter,
+    ) -> Result<(), NotSent> {
+        let mut phase = Phase::Before;
+        let outcome = self.try_hand_over(settings, letter, &mut phase).await;
+        outcome.map_err(|fault| {
+            // After a plain refusal the conversation goes on; after all else it cannot.
+            self.usable = fault.is_refusal();
+            fault.reason(phase, &settings.secrets(Some(letter.to.as_ref())))
+        })
+    }
+
+    async fn try_hand_over(
+        &mut self,
+        settings: &Settings,
+        letter: &Letter,
+        phase: &mut Phase,
+    ) -> Result<(), Fault> {
+        let mail = Mail::new(Some(letter.from.clone()), self.parameters(letter)?);
+        let rcpt = Rcpt::new(letter.to.clone(), Vec::new());
+        let connection = &mut self.connection;
+        if letter.international() {
+            // Here it is the address that is refused with the parameter.
+            *phase = Phase::Recipient;
+        }
+        done(Step::Sender, &settings.step(Step::Sender, connection.command(mail)).await?)?;
+        *phase = Phase::Recipient;
+        done(Step::Recipient, &settings.step(Step::Recipient, connection.command(rcpt)).await?)?;
+        let answer = settings.step(Step::Data, connection.command(Data)).await?;
+        if u16::from(answer.code()) != GO_ON {
+            return Err(Fault::odd(Step::Data, answer.code()));
+        }
+        *phase = Phase::Body;
+        let answer = settings.step(Step::Body, connection.message(&letter.bytes)).await?;
+        done(Step::Body, &answer)
+    }
+
+    fn parameters(&self, letter: &Letter) -> Result<Vec<MailParameter>, Fault> {
+        if !letter.international() {
+            return Ok(Vec::new());
+        }
+        if !self.connection.server_info().supports_feature(Extension::SmtpUtfEight) {
+            return Err(Fault::Address(
+                "the address is not ASCII, and the server does not take such (SMTPUTF8)",
+            ));
+        }
+        Ok(vec![MailParameter::SmtpUtfEight, MailParameter::Body(MailBodyParameter::EightBitMime)])
+    }
+
+    /// Says goodbye, if the server listens.
+    pub(super) async fn end(mut self, settings: &Settings) {
+        let limit = settings.timeout.min(GOODBYE);
+        let _ = tokio::time::timeout(limit, self.connection.quit()).await;
+    }
+}
+
+/// Whether an answer says that something was done.
+fn done(step: Step, answer: &Response) -> Result<(), Fault> {
+    match answer.code().severity {
+        Severity::PositiveCompletion => Ok(()),
+        _ => Err(Fault::odd(step, answer.code())),
+    }
+}

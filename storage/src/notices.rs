@@ -1,0 +1,372 @@
+//! Notices: what people were told or are to be told, and what is needed for that.
+//!
+//! One *desk* turns facts into notices and is the only one that takes steps; one *carrier*
+//! brings notices to people and settles them. Whoever asks for a list sees both.
+
+use engine::{BookingId, BookingStatus, EventId, Seats, Seq, Timestamp, UserId};
+use futures_util::future::BoxFuture;
+
+use crate::commit::Era;
+use crate::error::StorageError;
+
+mod kinds;
+
+pub use kinds::{NoticeKind, NoticeStatus};
+
+/// The id of a notice: a UUID of version 7 that follows from what it tells and whom, so
+/// that the same fact never makes two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NoticeId(pub [u8; 16]);
+
+/// A notice that is not stored yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewNotice {
+    /// Its id; one that is stored already is left as it is.
+    pub id: NoticeId,
+    /// Who is told.
+    pub user: UserId,
+    /// What about.
+    pub kind: NoticeKind,
+    /// Which event.
+    pub event: EventId,
+    /// Which booking, if it is about one.
+    pub booking: Option<BookingId>,
+    /// One line.
+    pub subject: String,
+    /// The body as plain text.
+    pub text: String,
+    /// The body as HTML.
+    pub html: String,
+    /// Why it is not sent at all; `None` puts it into the queue.
+    pub suppressed: Option<String>,
+    /// When what it tells happened.
+    pub created_at: Timestamp,
+}
+
+/// A stored notice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// Its id.
+    pub id: NoticeId,
+    /// Who is told.
+    pub user: UserId,
+    /// What about.
+    pub kind: NoticeKind,
+    /// Which event.
+    pub event: EventId,
+    /// Which booking, if it is about one.
+    pub booking: Option<BookingId>,
+    /// One line.
+    pub subject: String,
+    /// The body as plain text.
+    pub text: String,
+    /// The body as HTML.
+    pub html: String,
+    /// How it stands.
+    pub status: NoticeStatus,
+    /// Why it stands so, if there is more to say.
+    pub reason: Option<String>,
+    /// How often it was tried to send it.
+    pub attempts: u32,
+    /// When what it tells happened.
+    pub created_at: Timestamp,
+    /// It is not tried before.
+    pub next_at: Timestamp,
+    /// When it was handed over.
+    pub sent_at: Option<Timestamp>,
+}
+
+/// What became of a notice that was due.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// It was handed over.
+    Sent {
+        /// When.
+        at: Timestamp,
+    },
+    /// It is tried again.
+    Later {
+        /// When.
+        next_at: Timestamp,
+        /// Why it did not go.
+        reason: String,
+    },
+    /// It is not tried again.
+    Failed {
+        /// Why.
+        reason: String,
+    },
+    /// It turned out that it must not go.
+    Suppressed {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Somebody with a booking at an event, as the facts so far say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attendee {
+    /// Which event.
+    pub event: EventId,
+    /// Who.
+    pub user: UserId,
+    /// The newest booking.
+    pub booking: BookingId,
+    /// How many places.
+    pub quantity: Seats,
+    /// What it is worth.
+    pub status: BookingStatus,
+    /// Since when it has this status.
+    pub since: Timestamp,
+    /// With the seq of the last fact about it, what decides which of two is newer.
+    pub era: Era,
+    /// See `era`.
+    pub stamp: Seq,
+}
+
+/// An event, as far as people are told of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventNote {
+    /// Its id.
+    pub id: EventId,
+    /// Who may write to its attendees.
+    pub organizer: UserId,
+    /// Version of terms and words.
+    pub version: u32,
+    /// Its title.
+    pub title: String,
+    /// Where it takes place.
+    pub location: String,
+    /// When it starts.
+    pub starts_at: Timestamp,
+    /// When it ends.
+    pub ends_at: Timestamp,
+    /// The IANA zone its times are meant in.
+    pub timezone: Option<String>,
+    /// Whether it was cancelled.
+    pub cancelled: bool,
+}
+
+/// One reminder of one event, for everybody who has places there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reminder {
+    /// Of which event.
+    pub event: EventId,
+    /// How long before the start, in seconds.
+    pub span_s: u32,
+    /// When it goes out.
+    pub due_at: Timestamp,
+    /// The start that it announces.
+    pub starts_at: Timestamp,
+    /// Whether it has gone out, or never will.
+    pub done: bool,
+}
+
+/// What the desk writes in one stroke.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeskStep {
+    /// Notices that are new; those that are there already are left alone.
+    pub notices: Vec<NewNotice>,
+    /// Attendees; an older state never replaces a newer one.
+    pub attendees: Vec<Attendee>,
+    /// An event as it is from now on.
+    pub event: Option<EventNote>,
+    /// Reminders as they are from now on, by event and span.
+    pub reminders: Vec<Reminder>,
+    /// An organizer's message that everybody has.
+    pub announced: Option<NoticeId>,
+}
+
+/// To whom an organizer writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// Whoever has places.
+    Confirmed,
+    /// Whoever waits.
+    Waitlisted,
+    /// Both.
+    Everyone,
+}
+
+impl Audience {
+    /// Whether somebody with a booking of this status is written to.
+    #[must_use]
+    pub const fn includes(self, status: BookingStatus) -> bool {
+        match status {
+            BookingStatus::Confirmed => matches!(self, Self::Confirmed | Self::Everyone),
+            BookingStatus::Waitlisted => matches!(self, Self::Waitlisted | Self::Everyone),
+            BookingStatus::Cancelled => false,
+        }
+    }
+}
+
+/// An organizer's message to the attendees of an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Announcement {
+    /// Its id.
+    pub id: NoticeId,
+    /// To whose attendees.
+    pub event: EventId,
+    /// Who wrote it.
+    pub sender: UserId,
+    /// To which of them.
+    pub to: Audience,
+    /// One line.
+    pub subject: String,
+    /// What it says.
+    pub message: String,
+    /// Digest of who used which key: the same key is the same message.
+    pub key: [u8; 16],
+    /// Digest of what was asked for.
+    pub fingerprint: [u8; 8],
+    /// When it was written.
+    pub created_at: Timestamp,
+    /// How many people it went to when it was written.
+    pub recipients: u32,
+}
+
+/// What became of an [`Announcement`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Announced {
+    /// It is stored, and will go out.
+    Stored,
+    /// The key was used before, for this one.
+    Known(Announcement),
+    /// There are too many for this event already.
+    TooMany,
+}
+
+/// How many an event may have within how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AnnouncementLimit {
+    /// Most of them.
+    pub most: u32,
+    /// Written since then.
+    pub since: Timestamp,
+}
+
+/// A template as an administrator has set it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredTemplate {
+    /// Of which kind of notice.
+    pub kind: NoticeKind,
+    /// The template of the subject.
+    pub subject: String,
+    /// That of the plain text.
+    pub text: String,
+    /// That of the HTML.
+    pub html: String,
+}
+
+/// What a person does not want to be told. Nothing is refused unless somebody says so.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Preferences {
+    /// No mail at all.
+    pub no_mail: bool,
+    /// None of these kinds.
+    pub refused: Vec<NoticeKind>,
+}
+
+/// Which notices of a person are wanted, newest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoticePage {
+    /// Only those before this one.
+    pub before: Option<NoticeId>,
+    /// Only of this kind.
+    pub kind: Option<NoticeKind>,
+    /// Only with this status.
+    pub status: Option<NoticeStatus>,
+    /// Most of them.
+    pub limit: usize,
+}
+
+/// An answer of a [`NoticeStore`].
+pub type Answer<'a, T> = BoxFuture<'a, Result<T, StorageError>>;
+
+/// Notices, and what they follow from.
+pub trait NoticeStore: Send + Sync {
+    /// When the first desk on this store began: `now`, if this is the first.
+    fn began(&self, now: Timestamp) -> Answer<'_, Timestamp>;
+
+    /// Write a step in one stroke.
+    fn take(&self, step: DeskStep) -> Answer<'_, ()>;
+
+    /// An event.
+    fn event(&self, id: EventId) -> Answer<'_, Option<EventNote>>;
+
+    /// Events that start after `now` and are not cancelled, by id, after `after`.
+    fn upcoming(
+        &self,
+        now: Timestamp,
+        after: Option<EventId>,
+        limit: usize,
+    ) -> Answer<'_, Vec<EventNote>>;
+
+    /// Those whose booking at an event is not cancelled, by user, after `after`.
+    fn attendees(
+        &self,
+        event: EventId,
+        after: Option<UserId>,
+        limit: usize,
+    ) -> Answer<'_, Vec<Attendee>>;
+
+    /// All reminders of an event.
+    fn reminders(&self, event: EventId) -> Answer<'_, Vec<Reminder>>;
+
+    /// The reminders that are next to go out, the earliest first.
+    fn next_reminders(&self, limit: usize) -> Answer<'_, Vec<Reminder>>;
+
+    /// Queued notices whose time has come, the longest due first; of each person at most
+    /// the first that is queued, so that one that waits holds up what was made after it.
+    fn due(&self, now: Timestamp, limit: usize) -> Answer<'_, Vec<Notice>>;
+
+    /// When the next queued notice may be tried; `None` if nothing is queued.
+    fn next_due(&self) -> Answer<'_, Option<Timestamp>>;
+
+    /// Write what became of notices. One that is not queued any more is left alone.
+    fn settle(&self, outcomes: Vec<(NoticeId, Settled)>) -> Answer<'_, ()>;
+
+    /// One notice.
+    fn get(&self, id: NoticeId) -> Answer<'_, Option<Notice>>;
+
+    /// A page of a person's notices, newest first.
+    fn list(&self, user: UserId, page: NoticePage) -> Answer<'_, Vec<Notice>>;
+
+    /// Put one back into the queue, to be tried from `now` on, its attempts forgotten.
+    fn requeue(&self, id: NoticeId, now: Timestamp) -> Answer<'_, Option<Notice>>;
+
+    /// The same for at most `limit` that failed; how many there were.
+    fn requeue_failed(&self, now: Timestamp, limit: usize) -> Answer<'_, usize>;
+
+    /// How many are queued, and how many failed.
+    fn waiting(&self) -> Answer<'_, (u64, u64)>;
+
+    /// What these people do not want, in order.
+    fn preferences(&self, users: Vec<UserId>) -> Answer<'_, Vec<Preferences>>;
+
+    /// Set what a person does not want.
+    fn set_preferences(&self, user: UserId, preferences: Preferences) -> Answer<'_, ()>;
+
+    /// All templates that were set.
+    fn templates(&self) -> Answer<'_, Vec<StoredTemplate>>;
+
+    /// Set a template.
+    fn set_template(&self, template: StoredTemplate) -> Answer<'_, ()>;
+
+    /// Forget a template; `false` if there was none.
+    fn remove_template(&self, kind: NoticeKind) -> Answer<'_, bool>;
+
+    /// Store an organizer's message, unless there are too many.
+    fn announce(
+        &self,
+        announcement: Announcement,
+        limit: AnnouncementLimit,
+    ) -> Answer<'_, Announced>;
+
+    /// The oldest message that not everybody has yet.
+    fn next_announcement(&self) -> Answer<'_, Option<Announcement>>;
+
+    /// Forget at most `limit` notices made before `before` that are not queued, and at most
+    /// as many events that ended before, with their attendees; how many notices and events.
+    fn forget(&self, before: Timestamp, limit: usize) -> Answer<'_, usize>;
+}
