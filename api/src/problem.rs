@@ -102,6 +102,8 @@ error_codes! {
     AlreadyExists = "already_exists", CONFLICT, false, "It exists already";
     /// A name or address that must be unique is taken.
     Taken = "taken", CONFLICT, false, "Name or address is taken";
+    /// Only a notification that failed can be sent again.
+    NotFailed = "not_failed", CONFLICT, false, "It has not failed";
     /// The event has had its most messages of its organizer within a day.
     TooManyMessages = "too_many_messages", CONFLICT, true, "Too many messages to the attendees";
     /// `If-Match` named another version.

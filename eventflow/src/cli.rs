@@ -148,7 +148,7 @@ pub enum Command {
 #[derive(Args, Clone, Debug, Default)]
 pub struct RunArgs {
     /// The parts to run: all of them in one process on one folder by default; in a cluster
-    /// `gateway auth catalog` together, and `booking` as often as you like
+    /// `gateway auth catalog notification` together, and `booking` as often as you like
     #[arg(value_name = "PART")]
     pub parts: Vec<Part>,
     /// The name of a booking replica

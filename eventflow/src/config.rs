@@ -6,6 +6,7 @@
 
 mod cluster;
 mod layers;
+mod notification;
 mod sections;
 
 use std::ffi::OsString;
@@ -19,9 +20,10 @@ use toml::Table;
 use crate::cli::RunArgs;
 use crate::telemetry;
 pub use cluster::Cluster;
+pub use notification::Smtp;
 pub use sections::{
-    Actors, Auth, Booking, Catalog, Data, Gateway, Limits, Log, Password, RateLimit, Server,
-    Storage,
+    Actors, Auth, Booking, Catalog, Data, Gateway, Limits, Log, Notification, Password, RateLimit,
+    Server, Storage,
 };
 
 /// Why the settings cannot be used. Each is a sentence for whoever started the program.
@@ -87,6 +89,8 @@ pub struct Config {
     pub booking: Booking,
     /// The catalog service.
     pub catalog: Catalog,
+    /// The notification service.
+    pub notification: Notification,
     /// The actors that decide.
     pub actors: Actors,
     /// The bounds of the rules.
@@ -146,6 +150,7 @@ impl Config {
         self.auth.in_range()?;
         self.booking.in_range()?;
         self.catalog.in_range()?;
+        self.notification.values_fit()?;
         self.actors.in_range()?;
         self.limits.in_range()?;
         self.storage.in_range()?;

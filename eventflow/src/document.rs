@@ -19,8 +19,9 @@ Log in with `POST /auth/login` and send `Authorization: Bearer …`.";
 #[must_use]
 pub fn chapters() -> Vec<Chapter> {
     let services = [auth::document::chapters(), catalog::document::chapters()];
-    let last = [booking::document::chapters(), gateway::document::chapters()];
-    services.into_iter().chain(last).flatten().collect()
+    let last = [notification::document::chapters(), gateway::document::chapters()];
+    let services = services.into_iter().chain([booking::document::chapters()]);
+    services.chain(last).flatten().collect()
 }
 
 /// The document, as JSON for people to read, always in the same order.

@@ -12,11 +12,19 @@ use storage::Stores;
 use crate::clock::{ProcessClock, SystemEntropy};
 use crate::config::Config;
 use crate::keys::Keys;
+use crate::node::NodeError;
 
 /// Every route that is reachable from outside, with who may call it.
 #[must_use]
 pub fn routes() -> Vec<Route> {
-    [gateway::routes(), auth::routes(), catalog::routes(), booking::routes()].concat()
+    [
+        gateway::routes(),
+        auth::routes(),
+        catalog::routes(),
+        booking::routes(),
+        notification::routes(),
+    ]
+    .concat()
 }
 
 /// What the world meets.
@@ -27,6 +35,8 @@ pub(crate) struct Faces {
     pub(crate) auth: auth::Service,
     /// Follows the bus while it runs.
     pub(crate) catalog: catalog::Service,
+    /// Tells people what happens, while it runs.
+    pub(crate) notification: notification::Service,
 }
 
 /// Where booking is.
@@ -45,7 +55,7 @@ impl Faces {
         keys: Keys,
         clock: &Arc<ProcessClock>,
         entropy: &Arc<SystemEntropy>,
-    ) -> Result<Self, auth::Error> {
+    ) -> Result<Self, NodeError> {
         let verifier = Arc::new(Verifier::new(&[keys.issuer.public_key()], clock.clone()));
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let auth = auth::Service::new(
@@ -86,8 +96,24 @@ impl Faces {
         );
         let first = catalog_internal.bind(catalog.internal_router());
         debug_assert!(first, "nobody else has this place");
-        let upstreams =
-            Upstreams { auth: auth.router().into(), booking, catalog: catalog.router().into() };
+        let notification = notification::Service::new(
+            config.notification.options(&config.data.dir)?,
+            notification::Parts {
+                store: Arc::clone(&stores.notices),
+                bus: Arc::clone(&stores.bus),
+                auth: auth.internal_router().into(),
+                catalog: Upstream::Local(catalog_internal),
+                verifier: Arc::clone(&verifier),
+                clock: clock.clone(),
+                entropy: entropy.clone(),
+            },
+        )?;
+        let upstreams = Upstreams {
+            auth: auth.router().into(),
+            booking,
+            catalog: catalog.router().into(),
+            notification: notification.router().into(),
+        };
         let readiness = Readiness::default();
         let gateway = Gateway::new(
             config.gateway.options(),
@@ -97,7 +123,7 @@ impl Faces {
             verifier,
         )
         .with_document(crate::document::openapi_json().into());
-        Ok(Self { gateway, readiness, auth, catalog })
+        Ok(Self { gateway, readiness, auth, catalog, notification })
     }
 }
 
@@ -135,6 +161,7 @@ mod tests {
             (auth::routes(), Some(Destination::Auth)),
             (catalog::routes(), Some(Destination::Catalog)),
             (booking::routes(), Some(Destination::Booking)),
+            (notification::routes(), Some(Destination::Notification)),
         ] {
             for route in routes {
                 assert_eq!(destination(route.path), expected, "{} {}", route.method, route.path);

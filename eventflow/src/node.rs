@@ -48,6 +48,9 @@ pub enum NodeError {
     /// The auth service did not start.
     #[error("the auth service cannot start: {0}")]
     Auth(#[from] auth::Error),
+    /// The notification service did not start.
+    #[error(transparent)]
+    Notification(#[from] notification::StartError),
     /// The servers of a cluster cannot be used.
     #[error(transparent)]
     Servers(#[from] storage::StorageError),
@@ -231,9 +234,10 @@ async fn serve_folder(
         (None, None) => unreachable!("booking is here or elsewhere"),
     };
     let faces = Faces::new(config, &stores, booking, keys, clock, entropy)?;
-    let Faces { gateway, readiness, auth, catalog } = faces;
+    let Faces { gateway, readiness, auth, catalog, notification } = faces;
     // What was ended before must be known before anything is answered.
     auth.prepare().await?;
+    notification.prepare().await?;
     running.readiness = readiness;
     let mut servers = Vec::new();
     let handler = move |request| gateway.handle(request);
@@ -245,7 +249,8 @@ async fn serve_folder(
         let end = running.end();
         running.followers.spawn(async move { replicas.run(end).await });
     }
-    let (catalog_end, auth_end) = (running.end(), running.end());
+    let (catalog_end, auth_end, notification_end) = (running.end(), running.end(), running.end());
+    running.followers.spawn(async move { notification.run(notification_end).await });
     running.followers.spawn(async move { catalog.run(catalog_end).await });
     running.followers.spawn(async move { auth.run(auth_end).await });
     Ok(servers)

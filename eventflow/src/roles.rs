@@ -13,6 +13,8 @@ pub enum Part {
     Catalog,
     /// A booking replica.
     Booking,
+    /// What people are told.
+    Notification,
 }
 
 /// What a process is.
@@ -36,12 +38,14 @@ impl Role {
         parts.sort_unstable();
         parts.dedup();
         let role = match parts[..] {
-            [] | [Part::Gateway, Part::Auth, Part::Catalog, Part::Booking] => Self::Everything,
-            [Part::Gateway, Part::Auth, Part::Catalog] => Self::Front,
+            [] | [Part::Gateway, Part::Auth, Part::Catalog, Part::Booking, Part::Notification] => {
+                Self::Everything
+            }
+            [Part::Gateway, Part::Auth, Part::Catalog, Part::Notification] => Self::Front,
             [Part::Booking] => Self::Replica,
             _ => {
-                let expected =
-                    "none for everything in one process, `gateway auth catalog`, or `booking`";
+                let expected = "none for everything in one process, `gateway auth catalog \
+                                notification`, or `booking`";
                 return Err(ConfigError::invalid("run", expected));
             }
         };
@@ -102,13 +106,13 @@ mod tests {
 
     #[test]
     fn parts_that_go_together() {
-        use Part::{Auth, Booking, Catalog, Gateway};
+        use Part::{Auth, Booking, Catalog, Gateway, Notification};
 
         let (alone, config) = (Config::default(), replica());
         assert_eq!(Role::of(&[], &alone), Ok(Role::Everything));
         assert_eq!(Role::of(&[Booking], &config), Ok(Role::Replica));
-        assert_eq!(Role::of(&[Catalog, Auth, Gateway], &config), Ok(Role::Front));
-        for parts in [&[Gateway][..], &[Auth, Catalog], &[Gateway, Booking]] {
+        assert_eq!(Role::of(&[Notification, Catalog, Auth, Gateway], &config), Ok(Role::Front));
+        for parts in [&[Gateway][..], &[Gateway, Auth, Catalog], &[Gateway, Booking]] {
             assert!(Role::of(parts, &config).is_err(), "{parts:?}");
         }
         assert!(Role::of(&[], &config).is_err(), "everything, on servers");

@@ -14,6 +14,7 @@ const OURS: &[&str] = &[
     "gateway",
     "auth",
     "catalog",
+    "notification",
     "booking",
     "api",
     "actors",

@@ -57,6 +57,8 @@ pub struct Upstreams {
     pub booking: Upstream,
     /// What events say of themselves.
     pub catalog: Upstream,
+    /// What people are told.
+    pub notification: Upstream,
 }
 
 impl Upstreams {
@@ -65,6 +67,7 @@ impl Upstreams {
             Destination::Auth => &self.auth,
             Destination::Booking => &self.booking,
             Destination::Catalog => &self.catalog,
+            Destination::Notification => &self.notification,
         }
     }
 }

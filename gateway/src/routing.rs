@@ -12,12 +12,14 @@ pub enum Destination {
     Booking,
     /// What events say of themselves.
     Catalog,
+    /// What people are told.
+    Notification,
 }
 
 /// Where a path leads; `None` if nowhere.
 #[must_use]
 pub fn destination(path: &str) -> Option<Destination> {
-    use Destination::{Auth, Booking, Catalog};
+    use Destination::{Auth, Booking, Catalog, Notification};
 
     let mut segments = path.strip_prefix('/')?.split('/');
     let first = segments.next()?;
@@ -28,6 +30,7 @@ pub fn destination(path: &str) -> Option<Destination> {
         ("bookings", _, _) => Some(Booking),
         ("events", Some(_), Some("bookings" | "availability")) => Some(Booking),
         ("events", _, _) => Some(Catalog),
+        ("notifications", _, _) => Some(Notification),
         ("users", Some(_), Some("bookings")) => Some(Booking),
         ("users", Some("me" | "check-username"), None) => Some(Auth),
         _ => None,
@@ -40,7 +43,7 @@ mod tests {
 
     #[test]
     fn the_table() {
-        use Destination::{Auth, Booking, Catalog};
+        use Destination::{Auth, Booking, Catalog, Notification};
         const ID: &str = "0198c0de-0000-7000-8000-0123456789ab";
         for (path, expected) in [
             ("/auth/register", Some(Auth)),
@@ -63,6 +66,9 @@ mod tests {
             ("/events", Some(Catalog)),
             ("/events/search", Some(Catalog)),
             ("/events/ID", Some(Catalog)),
+            ("/notifications", Some(Notification)),
+            ("/notifications/ID", Some(Notification)),
+            ("/notifications/status/ID", Some(Notification)),
             ("/", None),
             ("", None),
             ("*", None),

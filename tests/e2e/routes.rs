@@ -5,5 +5,6 @@ mod bookings;
 mod events;
 mod health;
 mod keys;
+mod pages;
 mod tokens;
 mod users;

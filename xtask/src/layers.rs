@@ -119,6 +119,7 @@ const LAYERS: &[Layer] = &[
             "catalog",
             "engine",
             "gateway",
+            "notification",
             "storage",
         ],
         tests_may_use: &[],

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `test` | every test: Rust, loom, the kill test, the shell script on a live server |
 //! | `test --with servers` | the tests that need real servers |
+//! | `test --with contract` | the server against its OpenAPI document |
 //! | `test --with mail` | the tests that need a real SMTP server |
 //! | `ci` | format, tidy, licences, clippy, documentation, every kind of `test` |
 //! | `loom` | the loom models of the `actors` crate |
@@ -27,6 +28,7 @@ mod looms;
 mod mutants;
 mod ports;
 mod process;
+mod python;
 mod server;
 mod servers;
 mod signals;
@@ -44,6 +46,8 @@ usage: cargo xtask <command>
   test             every test: Rust, loom, the kill test, the shell script
   test --with servers
                    the tests that need real servers, on servers of their own
+  test --with contract
+                   the server against its OpenAPI document: Schemathesis, a generated client
   test --with mail the tests that need a real SMTP server, on one that does as it is told
   ci               format, tidy, licences, clippy, documentation, test
   loom             the loom models of the actors crate
@@ -83,6 +87,7 @@ fn run(words: &[&str]) -> Result<bool> {
     match words {
         ["test"] => test::run()?,
         ["test", "--with", "servers"] => test::run_with_servers()?,
+        ["test", "--with", "contract"] => test::contract::run()?,
         ["test", "--with", "mail"] => test::mail::run()?,
         ["ci"] => ci::run()?,
         ["loom"] => looms::run()?,

@@ -38,11 +38,20 @@ impl Server {
     /// # Errors
     /// When it cannot be started, ends, or says nothing within a minute.
     pub(crate) fn start(binary: &Path) -> Result<Self> {
+        Self::start_with(binary, &[])
+    }
+
+    /// The same, with variables of the environment.
+    ///
+    /// # Errors
+    /// Those of [`Server::start`].
+    pub(crate) fn start_with(binary: &Path, variables: &[(&str, &str)]) -> Result<Self> {
         let folder = std::env::temp_dir().join(format!("eventflow-xtask-{}", std::process::id()));
         let data = folder.join("data");
         fs::create_dir_all(&folder).with_context(|| format!("cannot make {folder:?}"))?;
         let mut command = Command::new(binary);
         command.args(["run", "--listen", "127.0.0.1:0", "--data"]).arg(&data);
+        command.envs(variables.iter().copied());
         // Its own folder, so that no configuration file lying about is picked up.
         command.current_dir(&folder).stdin(Stdio::null());
         command.stdout(Stdio::piped()).stderr(Stdio::piped());

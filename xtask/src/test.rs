@@ -5,6 +5,7 @@
 //! otherwise tokio and all that needs it would be compiled twice.
 
 mod cluster;
+pub(crate) mod contract;
 pub(crate) mod mail;
 
 use std::process::Command;

@@ -221,6 +221,7 @@ fn description(access: Access, one: &Operation) -> Option<String> {
         Access::Anyone | Access::Person => None,
         Access::Owner => Some("For its owner and administrators; to others it is not there."),
         Access::Named => Some("For the person that the path names and administrators."),
+        Access::Admin => Some("For administrators."),
         Access::Organizer => Some("For the event's organizer and administrators."),
     };
     let parts: Vec<&str> = one.says.into_iter().chain(who).collect();
@@ -258,6 +259,7 @@ fn by_status(access: Access, one: &Operation) -> BTreeMap<u16, Vec<ErrorCode>> {
         Access::Anyone => {}
         Access::Person => codes.push(Code::Unauthorized),
         Access::Owner => codes.extend([Code::Unauthorized, Code::NotFound]),
+        Access::Admin => codes.extend([Code::Unauthorized, Code::Forbidden]),
         Access::Named | Access::Organizer => {
             codes.extend([Code::Unauthorized, Code::Forbidden, Code::NotFound]);
         }

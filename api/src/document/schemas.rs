@@ -25,6 +25,11 @@ const LINE: &str = "^[^\\u0000-\\u001F\\u007F-\\u009F]*[^\\s\\u0000-\\u001F\\u00
 /// A text of several lines: of control characters only line breaks and tabs.
 const TEXT: &str = "^[^\\u0000-\\u0008\\u000B\\u000C\\u000E-\\u001F\\u007F-\\u009F]*$";
 
+/// The same, with at least one character that shows.
+const SAYING_TEXT: &str = "^[^\\u0000-\\u0008\\u000B\\u000C\\u000E-\\u001F\\u007F-\\u009F]*\
+                           [^\\s\\u0000-\\u001F\\u007F-\\u009F]\
+                           [^\\u0000-\\u0008\\u000B\\u000C\\u000E-\\u001F\\u007F-\\u009F]*$";
+
 /// Our only spelling of an id, or `me`.
 const ID_OR_ME: &str =
     "^(me|[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12})$";
@@ -42,7 +47,8 @@ pub fn line(chars: &RangeInclusive<usize>) -> ObjectBuilder {
 /// As [`crate::Fields::text`] reads it.
 #[must_use]
 pub fn text(chars: &RangeInclusive<usize>) -> ObjectBuilder {
-    string(chars).pattern(Some(TEXT))
+    let pattern = if *chars.start() > 0 { SAYING_TEXT } else { TEXT };
+    string(chars).pattern(Some(pattern))
 }
 
 /// Any text of so many characters.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::ConfigError;
+use super::notification::Smtp;
 
 /// How an option is written as a setting: one module per kind, with the setting's type
 /// and the way there and back. Numbers are at most `u32::MAX`: the check of ranges comes
@@ -50,6 +51,27 @@ mod kind {
         }
         pub(crate) fn option(setting: &Value) -> Span {
             Span::seconds(*setting)
+        }
+    }
+
+    pub(super) mod text {
+        pub(crate) type Value = String;
+        pub(crate) fn setting(option: String) -> Value {
+            option
+        }
+        pub(crate) fn option(setting: &Value) -> String {
+            setting.clone()
+        }
+    }
+
+    pub(super) mod spans {
+        use crate::config::notification::{spans_option, spans_setting};
+        pub(crate) type Value = Vec<String>;
+        pub(crate) fn setting(option: Vec<u32>) -> Value {
+            spans_setting(option)
+        }
+        pub(crate) fn option(setting: &Value) -> Vec<u32> {
+            spans_option(setting)
         }
     }
 
@@ -100,7 +122,7 @@ macro_rules! section {
             }
 
             /// Put every setting of this section into the options behind it.
-            fn apply(&self, options: &mut $options) {
+            pub(super) fn apply(&self, options: &mut $options) {
                 $(options.$option = kind::$kind::option(&self.$field);)*
             }
         }
@@ -124,6 +146,9 @@ const DAY_MS: u32 = 86_400_000;
 
 /// Thirty days, in seconds.
 const MONTH_S: u32 = 30 * 86_400;
+
+/// Ten years, in seconds.
+const YEARS_S: u32 = 3_650 * 86_400;
 
 /// The longest that a request may take, in milliseconds: part of the protocol.
 pub(super) const REQUEST_MS: u32 = 30_000;
@@ -190,6 +215,23 @@ section! {
     Catalog, "catalog", catalog::Options {
         booking_patience_ms: millis booking_patience in 100..=REQUEST_MS;
         projection_patience_ms: millis projection_patience in 0..=REQUEST_MS;
+    }
+}
+
+section! {
+    /// The notification service.
+    Notification, "notification", notification::Options {
+        from: text from;
+        pages_url: text pages_url;
+        reminders: spans reminders_s;
+        retry_ms: millis retry in 100..=DAY_MS;
+        retry_max_ms: millis retry_max in 100..=DAY_MS;
+        give_up_s: seconds give_up in 60..=MONTH_S;
+        keep_s: seconds keep in 86_400..=YEARS_S;
+        messages_per_day: number messages_per_day in 0..=1_000;
+        share_percent: number share_percent in 1..=100;
+        @own mail_dir: PathBuf = PathBuf::new();
+        @own smtp: Smtp = Smtp::default();
     }
 }
 

@@ -6,14 +6,13 @@ use api::auth::{
     Validated,
 };
 use api::document::schemas::{
-    PartialSchema, Shape, ToSchema, any_object, any_text, at, detail, formatted, string,
+    ObjectBuilder, PartialSchema, Shape, ToSchema, any_object, any_text, at, detail, formatted,
+    string,
 };
 use api::document::{Chapter, Operation};
 use api::identity::Role;
 use http::Method;
 use serde_json::{Value, json};
-
-use crate::routes::Credentials;
 
 /// The chapters of this service.
 #[must_use]
@@ -24,7 +23,9 @@ pub fn chapters() -> Vec<Chapter> {
 fn sessions() -> Chapter {
     Chapter::new("Accounts", "Register, log in, stay logged in, log out.")
         .schema::<Register>()
-        .schema::<Credentials>()
+        .schema::<LoginForm>()
+        .schema::<LoginParts>()
+        .schema::<Login>()
         .schema::<Refresh>()
         .schema::<Logout>()
         .schema::<Token>()
@@ -68,9 +69,9 @@ fn log_in() -> Operation {
     let form = "application/x-www-form-urlencoded";
     Operation::new(Method::POST, "/auth/login", "logIn", "Log in")
         .says("Form, multipart or JSON. The e-mail address serves as user name too.")
-        .takes_as(form, at::<Credentials>(), example.clone())
-        .takes_as("multipart/form-data", at::<Credentials>(), example.clone())
-        .takes_as("application/json", at::<Credentials>(), example)
+        .takes_as(form, at::<LoginForm>(), example.clone())
+        .takes_as("multipart/form-data", at::<LoginParts>(), example.clone())
+        .takes_as("application/json", at::<Login>(), example)
         .answers(200, "An access token, and a refresh token for the next.", at::<Token>())
         .leads_to_with("refreshToken", json!({"refresh_token": "$response.body#/refresh_token"}))
         .refuses(&[InvalidCredentials])
@@ -123,19 +124,34 @@ fn register_example() -> Value {
     })
 }
 
-impl PartialSchema for Credentials {
-    fn schema() -> Shape {
-        any_object()
-            .description(Some("Other fields mean nothing: clients of OAuth 2 send some along."))
-            .property(
-                "username",
-                any_text().min_length(Some(1)).description(Some("The name, or the address.")),
-            )
-            .property("password", formatted(any_text().min_length(Some(1)), "password"))
-            .required("username")
-            .required("password")
-            .into()
-    }
+/// The same two fields, by three names: generated clients tell by the type which media type
+/// is meant.
+struct LoginForm;
+struct LoginParts;
+struct Login;
+
+macro_rules! credentials {
+    ($($name:ident),+) => {$(
+        impl PartialSchema for $name {
+            fn schema() -> Shape {
+                credentials().into()
+            }
+        }
+
+        impl ToSchema for $name {}
+    )+};
 }
 
-impl ToSchema for Credentials {}
+credentials!(LoginForm, LoginParts, Login);
+
+fn credentials() -> ObjectBuilder {
+    any_object()
+        .description(Some("Other fields mean nothing: clients of OAuth 2 send some along."))
+        .property(
+            "username",
+            any_text().min_length(Some(1)).description(Some("The name, or the address.")),
+        )
+        .property("password", formatted(any_text().min_length(Some(1)), "password"))
+        .required("username")
+        .required("password")
+}

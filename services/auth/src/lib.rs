@@ -86,6 +86,11 @@ impl Service {
     pub fn router(&self) -> Router {
         routes::router(self.state.clone())
     }
+
+    /// The routes for other services, never to be reachable from outside.
+    pub fn internal_router(&self) -> Router {
+        routes::internal(self.state.clone())
+    }
 }
 
 /// Every route of this service, with who may call it.

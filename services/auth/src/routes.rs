@@ -1,5 +1,6 @@
 //! Every route of the auth service.
 
+mod contacts;
 mod login;
 mod me;
 mod register;
@@ -10,11 +11,12 @@ use std::sync::Arc;
 
 use api::Verifier;
 use api::extract::BODY_BYTES;
+use api::internal as calls;
+use api::problem::{no_such_method, no_such_path};
 use api::routes::{Access, Routes};
 use axum::Router;
-use axum::extract::FromRef;
-
-pub(crate) use login::Credentials;
+use axum::extract::{DefaultBodyLimit, FromRef};
+use axum::routing::post;
 
 use crate::service::Accounts;
 
@@ -47,4 +49,14 @@ pub(crate) fn routes() -> Routes<State> {
 
 pub(crate) fn router(state: State) -> Router {
     routes().into_router(BODY_BYTES, state)
+}
+
+/// The routes for other services; see [`api::internal`].
+pub(crate) fn internal(state: State) -> Router {
+    Router::new()
+        .route(calls::CONTACTS, post(contacts::read))
+        .fallback(no_such_path)
+        .method_not_allowed_fallback(no_such_method)
+        .layer(DefaultBodyLimit::max(calls::BODY_BYTES))
+        .with_state(state)
 }

@@ -8,6 +8,7 @@ use api::auth::{
 };
 use api::clock::{Clock, Entropy, uuid_v7};
 use api::identity::{Role, TokenIssuer, Verifier};
+use api::internal::ContactBody;
 use api::wire::{Id, Time};
 use engine::UserId;
 use storage::{Account, AccountChange, AccountStore, SessionId, SessionStore};
@@ -216,6 +217,17 @@ impl Accounts {
             Some(account) if account.is_active => Ok(profile(&account)),
             _ => Err(Error::NoAccount),
         }
+    }
+
+    /// How somebody is reached; `None` if there is no such account.
+    pub(crate) async fn contact(&self, user: UserId) -> Result<Option<ContactBody>, Error> {
+        let account = self.parts.accounts.by_id(user).await?;
+        Ok(account.map(|account| ContactBody {
+            id: Id::from(account.id),
+            name: account.full_name.unwrap_or(account.username),
+            email: account.email,
+            is_active: account.is_active,
+        }))
     }
 
     /// The profile, as the check of a token answers it.

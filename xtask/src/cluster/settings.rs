@@ -30,7 +30,7 @@ pub(crate) fn run(place: &Place, node: Node) -> Command {
     command.env("EVENTFLOW_CLUSTER__SECRET_FILE", place.secret_file());
     match node {
         Node::Front => {
-            command.args(["gateway", "auth", "catalog"]);
+            command.args(["gateway", "auth", "catalog", "notification"]);
             command.env("EVENTFLOW_SERVER__LISTEN", place.public().to_string());
             // Those that may come later too: adding one is no reason to start the front anew.
             let replicas = (1..=MOST).map(|number| place.internal(Node::Replica(number)));
@@ -122,7 +122,7 @@ mod tests {
     fn the_front_knows_replicas_that_are_not_there_yet() {
         let mut place = place();
         let (line, variables) = seen(&run(&place, Node::Front));
-        assert_eq!(line, "eventflow run gateway auth catalog");
+        assert_eq!(line, "eventflow run gateway auth catalog notification");
         assert_eq!(variables["EVENTFLOW_SERVER__LISTEN"], "127.0.0.1:8080");
         let replicas = &variables["EVENTFLOW_CLUSTER__REPLICAS"];
         assert!(replicas.starts_with("127.0.0.1:8091,") && replicas.ends_with(",127.0.0.1:8099"));

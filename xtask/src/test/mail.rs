@@ -6,19 +6,17 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 
 use crate::launched::{Launched, end_of};
 use crate::ports::free_ports;
-use crate::process::{Bound, cargo, root, watch};
-use crate::servers::{install, remove};
+use crate::process::{cargo, root};
+use crate::python;
+use crate::servers::remove;
 use crate::steps::Steps;
 
 /// The server, whose version is in the name of its folder too.
 const AIOSMTPD: &str = "aiosmtpd==1.4.6";
-
-/// Longest time to fetch it.
-const FETCH_LIMIT: Duration = Duration::from_secs(5 * 60);
 
 /// Longest time until it answers.
 const START_LIMIT: Duration = Duration::from_secs(20);
@@ -90,7 +88,7 @@ impl Drop for Ending {
 
 impl Server {
     fn start(run: &Path) -> Result<Self> {
-        let python = python()?;
+        let python = python::environment(&[AIOSMTPD])?;
         std::fs::create_dir_all(run).with_context(|| format!("cannot make {}", run.display()))?;
         let control = SocketAddr::from(([127, 0, 0, 1], free_ports(1)?));
         let mut command = Command::new(python);
@@ -113,39 +111,4 @@ impl Server {
 
 fn log_in(run: &Path) -> PathBuf {
     run.join("log")
-}
-
-/// A Python that has the server, made if need be.
-fn python() -> Result<PathBuf> {
-    let home = root().join("target/tools").join(AIOSMTPD.replace("==", "-"));
-    let python = home.join("bin/python");
-    let done = home.join("complete");
-    if done.exists() {
-        return Ok(python);
-    }
-    remove(&home)?;
-    if make_environment("python3", &home).is_err() {
-        // Debian's own is no use for that until its other half is installed.
-        install::packages(&["python3-venv"])?;
-        remove(&home)?;
-        make_environment("/usr/bin/python3", &home)?;
-    }
-    let mut fetch = Command::new(&python);
-    fetch.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", AIOSMTPD]);
-    finish(&mut fetch)?;
-    std::fs::write(&done, "").with_context(|| format!("cannot write {}", done.display()))?;
-    Ok(python)
-}
-
-fn make_environment(python: &str, home: &Path) -> Result<()> {
-    finish(Command::new(python).args(["-m", "venv"]).arg(home))
-}
-
-fn finish(command: &mut Command) -> Result<()> {
-    let finished = watch(command, Bound::Program(FETCH_LIMIT), |line| {
-        println!("    {line}");
-        false
-    })?;
-    ensure!(finished.status.success(), "it ended with {}", finished.status);
-    Ok(())
 }

@@ -27,7 +27,7 @@ pub(super) async fn login(
 }
 
 /// Name (or address) and password, however they were sent.
-pub(crate) struct Credentials {
+pub(super) struct Credentials {
     username: String,
     password: String,
 }

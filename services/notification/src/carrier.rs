@@ -1,0 +1,272 @@
+//! The carrier: notices go out, are tried again, and end.
+//!
+//! Of each person one at a time, in the order in which they were made. A notice is written as
+//! sent after it was handed over: cut off in between, it goes again, as the same message under
+//! the same `Message-ID`. Into a folder that is the same file; at an SMTP server it is the one
+//! window in which somebody may get a message twice.
+//!
+//! A server that is away says nothing of a message: then all wait. How long they wait in all
+//! is bounded by [`crate::Options::give_up`].
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use engine::{Timestamp, UserId};
+use futures_util::StreamExt;
+use futures_util::stream;
+use storage::StorageError;
+use storage::notices::{Notice, NoticeId, Settled};
+use tokio::time::{Instant, sleep};
+
+use crate::contacts::contacts;
+use crate::desk::unwanted;
+use crate::mail::{Mail, Mailer, NotSent};
+use crate::pace::Pace;
+use crate::service::Shared;
+
+/// Most notices taken up at a time.
+const PAGE: usize = 100;
+
+/// The clock is looked at this often at the latest: it may be set.
+const LOOK_EVERY: Duration = Duration::from_secs(15);
+
+/// How long to wait for a server that is away, or a store that fails, at first and at most.
+const PAUSE_MIN: Duration = Duration::from_millis(500);
+const PAUSE_MAX: Duration = Duration::from_secs(30);
+
+/// The carrier.
+pub(crate) struct Carrier {
+    shared: Arc<Shared>,
+    mailer: Box<dyn Mailer>,
+    /// Most hand-overs at once.
+    at_once: usize,
+    pace: Pace,
+}
+
+/// What became of a round.
+enum Round {
+    /// Nothing was due.
+    Idle,
+    /// Something was settled.
+    Worked,
+    /// The server is away.
+    Down(String),
+}
+
+/// Why a round ended before its end.
+enum Cut {
+    Store(StorageError),
+    Down(String),
+}
+
+impl From<StorageError> for Cut {
+    fn from(error: StorageError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl Carrier {
+    pub(crate) fn new(shared: Arc<Shared>, mailer: Box<dyn Mailer>, at_once: usize) -> Self {
+        let pace = Pace::new(shared.options.share_percent);
+        Self { shared, mailer, at_once: at_once.max(1), pace }
+    }
+
+    /// Carry until `shutdown` resolves.
+    pub(crate) async fn run(self, shutdown: impl Future<Output = ()>) {
+        let mut shutdown = pin!(shutdown);
+        let mut pause = PAUSE_MIN;
+        loop {
+            let round = tokio::select! {
+                () = &mut shutdown => return,
+                round = self.round() => round,
+            };
+            let wait = match round {
+                Ok(Round::Worked) => {
+                    self.is_down(None);
+                    pause = PAUSE_MIN;
+                    continue;
+                }
+                Ok(Round::Idle) => {
+                    pause = PAUSE_MIN;
+                    self.until_next().await
+                }
+                Ok(Round::Down(why)) => {
+                    self.is_down(Some(&why));
+                    let wait = pause;
+                    pause = (pause * 2).min(PAUSE_MAX);
+                    wait
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "notices cannot be sent");
+                    let wait = pause;
+                    pause = (pause * 2).min(PAUSE_MAX);
+                    wait
+                }
+            };
+            let idle = wait > Duration::ZERO && pause == PAUSE_MIN;
+            tokio::select! {
+                () = &mut shutdown => return,
+                () = self.shared.queued.notified(), if idle => {}
+                () = sleep(wait) => {}
+            }
+        }
+    }
+
+    /// Say once that the server is away, and once that it is back.
+    fn is_down(&self, why: Option<&str>) {
+        let was = self.shared.mail_down.swap(why.is_some(), Ordering::Relaxed);
+        match why {
+            Some(why) if !was => tracing::warn!(why, "mail cannot be sent; it waits"),
+            None if was => tracing::info!("mail can be sent again"),
+            _ => {}
+        }
+    }
+
+    async fn until_next(&self) -> Duration {
+        // A failure is told by the next round.
+        let next = self.shared.store().next_due().await.ok().flatten();
+        let Some(next) = next else { return LOOK_EVERY };
+        let millis = next.millis().saturating_sub(self.shared.now().millis());
+        // Of somebody whose turn has not come yet there may be one that is due: then the
+        // first of that person is what is waited for.
+        Duration::from_millis(u64::try_from(millis).unwrap_or(0))
+            .clamp(Duration::from_millis(100), LOOK_EVERY)
+    }
+
+    async fn round(&self) -> Result<Round, StorageError> {
+        let began = Instant::now();
+        let due = self.shared.store().due(self.shared.now(), PAGE).await?;
+        if due.is_empty() {
+            return Ok(Round::Idle);
+        }
+        let carried = self.carry(due).await;
+        self.pace.rest(began).await;
+        match carried {
+            Ok(()) => Ok(Round::Worked),
+            Err(Cut::Down(why)) => Ok(Round::Down(why)),
+            Err(Cut::Store(error)) => Err(error),
+        }
+    }
+
+    async fn carry(&self, due: Vec<Notice>) -> Result<(), Cut> {
+        let users: Vec<UserId> = due.iter().map(|notice| notice.user).collect();
+        let contacts = contacts(&self.shared.parts.auth, &users).await?;
+        let preferences = self.shared.store().preferences(users).await?;
+        let mut outcomes = Vec::new();
+        let mut ready = Vec::new();
+        for (notice, preferences) in due.into_iter().zip(&preferences) {
+            let contact = contacts.get(&notice.user);
+            match (unwanted(contact, Some(preferences), notice.kind), contact) {
+                (None, Some(contact)) => {
+                    let mail = mail_of(&notice, &contact.name, &contact.email);
+                    ready.push((notice, mail));
+                }
+                (why, _) => {
+                    let reason = why.unwrap_or("There is no such account.").to_owned();
+                    outcomes.push((notice.id, Settled::Suppressed { reason }));
+                }
+            }
+        }
+        let (sent, down) = self.hand_over(ready).await;
+        // Before anything is written as sent, it has to be safe where it was handed over to.
+        let settled = self.mailer.settle().await;
+        let down = match settled {
+            Ok(()) => {
+                outcomes.extend(sent);
+                down
+            }
+            Err(why) => Some(why),
+        };
+        self.count(&outcomes);
+        self.shared.store().settle(outcomes).await?;
+        down.map_or(Ok(()), |why| Err(Cut::Down(why)))
+    }
+
+    /// Hand these over, some at once; what became of those that were tried, and why no more
+    /// were, if the server is away.
+    async fn hand_over(
+        &self,
+        ready: Vec<(Notice, Mail)>,
+    ) -> (Vec<(NoticeId, Settled)>, Option<String>) {
+        let mut outcomes = Vec::new();
+        let mut down = None;
+        let mut waiting = ready.into_iter();
+        let hand_over = |(notice, mail): (Notice, Mail)| async move {
+            let sent = self.mailer.send(&mail).await;
+            (notice, sent)
+        };
+        let mut under_way: stream::FuturesUnordered<_> =
+            waiting.by_ref().take(self.at_once).map(hand_over).collect();
+        while let Some((notice, sent)) = under_way.next().await {
+            if let Err(NotSent::Down(why)) = &sent {
+                down = Some(why.clone());
+            }
+            outcomes.push((notice.id, self.outcome(&notice, sent)));
+            // Those that are under way come to their end; no more are begun.
+            if down.is_none() {
+                under_way.extend(waiting.next().map(hand_over));
+            }
+        }
+        (outcomes, down)
+    }
+
+    /// What becomes of a notice. One that met a server that is away goes to the end of the
+    /// queue: a server may say so because of this very message.
+    fn outcome(&self, notice: &Notice, sent: Result<(), NotSent>) -> Settled {
+        let now = self.shared.now();
+        let give_up = self.shared.options.give_up.as_millis();
+        let age = now.millis().saturating_sub(notice.created_at.millis());
+        let again = |reason: String, pause: Duration| {
+            if u128::try_from(age).unwrap_or(0) >= give_up {
+                return Settled::Failed { reason: format!("Given up: {reason}") };
+            }
+            Settled::Later { next_at: later(now, pause), reason }
+        };
+        match sent {
+            Ok(()) => Settled::Sent { at: now },
+            Err(NotSent::Never(reason)) => Settled::Failed { reason },
+            Err(NotSent::Later(reason) | NotSent::Unknown(reason)) => {
+                again(reason, self.back_off(notice.attempts))
+            }
+            Err(NotSent::Down(reason)) => again(reason, self.shared.options.retry),
+        }
+    }
+
+    /// The pause after so many tries that failed.
+    fn back_off(&self, attempts: u32) -> Duration {
+        let options = &self.shared.options;
+        let factor = 1u32.checked_shl(attempts.min(20)).unwrap_or(u32::MAX);
+        options.retry.saturating_mul(factor).min(options.retry_max)
+    }
+
+    fn count(&self, outcomes: &[(NoticeId, Settled)]) {
+        for (_, outcome) in outcomes {
+            if let Settled::Failed { reason } = outcome {
+                tracing::warn!(reason, "a notice could not be sent");
+            }
+        }
+    }
+}
+
+fn later(now: Timestamp, pause: Duration) -> Timestamp {
+    let millis = i64::try_from(pause.as_millis()).unwrap_or(i64::MAX);
+    Timestamp::from_millis(now.millis().saturating_add(millis))
+}
+
+fn mail_of(notice: &Notice, name: &str, address: &str) -> Mail {
+    Mail {
+        id: notice.id.0,
+        to_address: address.to_owned(),
+        to_name: Some(name.to_owned()).filter(|name| !name.is_empty()),
+        subject: notice.subject.clone(),
+        text: notice.text.clone(),
+        html: notice.html.clone(),
+        created_at: notice.created_at,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,211 @@
+use std::time::Duration;
+
+use engine::BookingEvent;
+use storage::notices::{NewNotice, NoticeKind, NoticeStatus, Preferences};
+
+use super::*;
+use crate::stage::{CLOSED, EVENT, HOUR, NOW, Stage, address, user};
+
+const MINUTE: i64 = 60_000;
+
+/// Puts a notice into the queue; the later ones are younger.
+async fn queue(stage: &Stage, n: u8, person: u8) -> NoticeId {
+    let created_at = engine::Timestamp::from_millis(NOW + i64::from(n));
+    let mut id = [n; 16];
+    id[..6].copy_from_slice(&created_at.millis().to_be_bytes()[2..]);
+    let notice = NewNotice {
+        id: NoticeId(id),
+        user: user(person),
+        kind: NoticeKind::BookingConfirmed,
+        event: EVENT,
+        booking: None,
+        subject: "subject".to_owned(),
+        text: "text".to_owned(),
+        html: "html".to_owned(),
+        suppressed: None,
+        created_at,
+    };
+    let step = storage::notices::DeskStep { notices: vec![notice], ..Default::default() };
+    stage.stores.notices.take(step).await.unwrap();
+    NoticeId(id)
+}
+
+async fn round(stage: &Stage) -> Round {
+    let carrier = stage.service.carrier();
+    let round = carrier.round().await.unwrap();
+    stage.service.give_back(carrier);
+    round
+}
+
+/// Status, attempts, time of the next try, reason.
+async fn state(stage: &Stage, id: NoticeId) -> (NoticeStatus, u32, i64, String) {
+    let notice = stage.stores.notices.get(id).await.unwrap().unwrap();
+    let reason = notice.reason.unwrap_or_default();
+    (notice.status, notice.attempts, notice.next_at.millis() - NOW, reason)
+}
+
+fn sent(stage: &Stage) -> Vec<(String, [u8; 16])> {
+    stage.post.sent.lock().clone()
+}
+
+fn refuse(stage: &Stage, with: NotSent) {
+    stage.post.next.lock().push(Err(with));
+}
+
+fn text(text: &str) -> String {
+    text.to_owned()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_queued_is_handed_over_and_marked() {
+    let stage = Stage::new();
+    stage.at(NOW + 100);
+    let (one, other) = (queue(&stage, 1, 1).await, queue(&stage, 2, 2).await);
+    assert!(matches!(round(&stage).await, Round::Worked));
+    assert_eq!(sent(&stage), [(address(1), one.0), (address(2), other.0)]);
+    let notice = stage.stores.notices.get(one).await.unwrap().unwrap();
+    assert_eq!(
+        (notice.status, notice.sent_at.map(|at| at.millis())),
+        (NoticeStatus::Sent, Some(NOW + 100))
+    );
+    assert!(matches!(round(&stage).await, Round::Idle));
+    assert_eq!(sent(&stage).len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_waits_holds_up_its_person_and_nobody_else() {
+    let stage = Stage::new();
+    stage.at(NOW + 100);
+    let first = queue(&stage, 1, 1).await;
+    let (second, other) = (queue(&stage, 2, 1).await, queue(&stage, 3, 2).await);
+    refuse(&stage, NotSent::Later(text("451 busy")));
+    round(&stage).await;
+    assert_eq!(sent(&stage), [(address(2), other.0)]);
+    assert_eq!(
+        state(&stage, first).await,
+        (NoticeStatus::Queued, 1, 100 + MINUTE, text("451 busy"))
+    );
+    assert!(matches!(round(&stage).await, Round::Idle), "the second one waits behind it");
+    stage.at(NOW + 100 + MINUTE);
+    round(&stage).await;
+    round(&stage).await;
+    assert_eq!(sent(&stage)[1..], [(address(1), first.0), (address(1), second.0)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn pauses_double_up_to_the_longest_and_then_it_is_given_up() {
+    let stage = Stage::new();
+    let id = queue(&stage, 0, 1).await;
+    let mut at = 0;
+    let mut pauses = Vec::new();
+    for _ in 0..9 {
+        stage.at(NOW + at);
+        refuse(&stage, NotSent::Unknown(text("closed")));
+        round(&stage).await;
+        let next = state(&stage, id).await.2;
+        pauses.push((next - at) / MINUTE);
+        at = next;
+    }
+    assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
+    stage.at(NOW + 3 * 24 * HOUR);
+    refuse(&stage, NotSent::Later(text("451 busy")));
+    round(&stage).await;
+    let (status, _, _, reason) = state(&stage, id).await;
+    assert_eq!((status, reason), (NoticeStatus::Failed, text("Given up: 451 busy")));
+    assert!(matches!(round(&stage).await, Round::Idle));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_refused_for_good_is_not_tried_again() {
+    let stage = Stage::new();
+    stage.at(NOW + 100);
+    let (first, second) = (queue(&stage, 1, 1).await, queue(&stage, 2, 1).await);
+    refuse(&stage, NotSent::Never(text("550 no such person")));
+    round(&stage).await;
+    let (status, attempts, _, reason) = state(&stage, first).await;
+    assert_eq!((status, attempts, reason), (NoticeStatus::Failed, 1, text("550 no such person")));
+    round(&stage).await;
+    assert_eq!(sent(&stage), [(address(1), second.0)], "and holds nobody up");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_is_away_makes_all_wait() {
+    let stage = Stage::new();
+    stage.at(NOW + 100);
+    for n in 1..=20 {
+        queue(&stage, n, n).await;
+    }
+    for _ in 0..20 {
+        refuse(&stage, NotSent::Down(text("connection refused")));
+    }
+    assert!(matches!(round(&stage).await, Round::Down(why) if why == "connection refused"));
+    let tried = 20 - stage.post.next.lock().len();
+    assert!(tried <= 4, "only those that were begun: {tried}");
+    assert_eq!(stage.stores.notices.waiting().await.unwrap(), (20, 0));
+    // The same ones are not tried first again: one of them may be why.
+    stage.post.next.lock().clear();
+    round(&stage).await;
+    assert_eq!(sent(&stage).len(), 20 - tried);
+    stage.at(NOW + 100 + MINUTE);
+    round(&stage).await;
+    assert_eq!(sent(&stage).len(), 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_marked_that_is_not_safe_where_it_went() {
+    let stage = Stage::new();
+    stage.at(NOW + 100);
+    let id = queue(&stage, 1, 1).await;
+    *stage.post.unsettled.lock() = Some(text("the disk is full"));
+    assert!(matches!(round(&stage).await, Round::Down(why) if why == "the disk is full"));
+    assert_eq!(state(&stage, id).await.0, NoticeStatus::Queued);
+    *stage.post.unsettled.lock() = None;
+    round(&stage).await;
+    assert_eq!(state(&stage, id).await.0, NoticeStatus::Sent);
+    assert_eq!(sent(&stage), [(address(1), id.0), (address(1), id.0)], "the same message");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_changed_their_mind_meanwhile_is_not_written_to() {
+    let stage = Stage::new();
+    stage.at(NOW + 100);
+    let (one, closed) = (queue(&stage, 1, 1).await, queue(&stage, 2, CLOSED).await);
+    let preferences = Preferences { no_mail: true, refused: Vec::new() };
+    stage.stores.notices.set_preferences(user(1), preferences).await.unwrap();
+    round(&stage).await;
+    assert_eq!(sent(&stage), []);
+    let quiet = |reason: &str| (NoticeStatus::Suppressed, text(reason));
+    for (id, expected) in
+        [(one, quiet("No mail is wanted.")), (closed, quiet("The account is closed."))]
+    {
+        let (status, _, _, reason) = state(&stage, id).await;
+        assert_eq!((status, reason), expected);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn desk_and_carrier_together_bring_a_booking_to_its_person() {
+    let stage = Stage::new();
+    let (end, ended) = tokio::sync::oneshot::channel::<()>();
+    let running = stage.service.clone();
+    let running = tokio::spawn(async move {
+        running
+            .run(async {
+                let _closed = ended.await;
+            })
+            .await;
+    });
+    // It begins before anything happens.
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    let booked: Vec<BookingEvent> = (1..=3).map(crate::stage::confirmed).collect();
+    stage.happen([vec![crate::stage::opened(NOW + 9 * HOUR)], booked].concat()).await;
+    let all = async {
+        while sent(&stage).len() < 3 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(600), all).await.expect("they come");
+    drop(end);
+    running.await.unwrap();
+    assert_eq!(stage.stores.notices.waiting().await.unwrap(), (0, 0));
+}

@@ -1,0 +1,238 @@
+//! The service: what the routes, the desk and the carrier share.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use api::{Clock, Entropy, Upstream, Verifier};
+use axum::Router;
+use axum::extract::FromRef;
+use engine::Timestamp;
+use storage::notices::{Announcement, NoticeId};
+use storage::{MessageBus, NoticeStore, StorageError};
+use tokio::sync::{Notify, watch};
+
+use crate::carrier::Carrier;
+use crate::desk;
+use crate::mail::{Files, Mailer, Smtp, SmtpOptions};
+use crate::options::{Options, Tls};
+use crate::routes;
+use crate::template::Templates;
+
+/// Why the service cannot start: a sentence for whoever started the program.
+#[derive(Debug, thiserror::Error)]
+#[error("notifications cannot start: {0}")]
+pub struct StartError(String);
+
+/// What the service is made of.
+pub struct Parts {
+    /// What people were told and are to be told.
+    pub store: Arc<dyn NoticeStore>,
+    /// The facts that it follows from.
+    pub bus: Arc<dyn MessageBus>,
+    /// The auth service's internal routes, for names and addresses.
+    pub auth: Upstream,
+    /// The catalog's internal routes, for who organizes what.
+    pub catalog: Upstream,
+    /// Checks tokens.
+    pub verifier: Arc<Verifier>,
+    /// The time. It must not be behind that of booking's actors by much: what happens is told
+    /// from this clock's first start on.
+    pub clock: Arc<dyn Clock>,
+    /// Makes ids.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// What everything here shares.
+pub(crate) struct Shared {
+    pub(crate) options: Options,
+    pub(crate) parts: Parts,
+    pub(crate) templates: Templates,
+    /// Told when there are new notices in the queue.
+    pub(crate) queued: Notify,
+    /// Told when an organizer has written.
+    pub(crate) asked: Notify,
+    /// Whether the mail server is away.
+    pub(crate) mail_down: AtomicBool,
+}
+
+impl Shared {
+    pub(crate) fn store(&self) -> &dyn NoticeStore {
+        &*self.parts.store
+    }
+
+    pub(crate) fn bus(&self) -> &dyn MessageBus {
+        &*self.parts.bus
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.parts.clock.now()
+    }
+
+    pub(crate) fn mail_is_down(&self) -> bool {
+        self.mail_down.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn new_id(&self) -> NoticeId {
+        NoticeId(api::clock::uuid_v7(&*self.parts.clock, &*self.parts.entropy))
+    }
+
+    /// Store an organizer's message, so that the desk sends it.
+    pub(crate) async fn announce(
+        &self,
+        announcement: Announcement,
+    ) -> Result<storage::notices::Announced, StorageError> {
+        use storage::notices::AnnouncementLimit;
+
+        /// Within how long there is a most of them, in milliseconds.
+        const DAY_MS: i64 = 86_400_000;
+        let since = announcement.created_at.millis().saturating_sub(DAY_MS);
+        let limit = AnnouncementLimit {
+            most: self.options.messages_per_day,
+            since: Timestamp::from_millis(since),
+        };
+        let announced = self.store().announce(announcement, limit).await?;
+        self.asked.notify_one();
+        Ok(announced)
+    }
+}
+
+/// The notification service. Cheap to clone.
+#[derive(Clone)]
+pub struct Service {
+    shared: Arc<Shared>,
+    carrier: Arc<parking_lot::Mutex<Option<Carrier>>>,
+}
+
+impl Service {
+    /// A service over its stores.
+    ///
+    /// # Errors
+    /// If mail could never be sent with these options.
+    pub fn new(options: Options, parts: Parts) -> Result<Self, StartError> {
+        let (mailer, at_once) = mailer(&options).map_err(StartError)?;
+        Ok(Self::with_mailer(options, parts, mailer, at_once))
+    }
+
+    pub(crate) fn with_mailer(
+        options: Options,
+        parts: Parts,
+        mailer: Box<dyn Mailer>,
+        at_once: usize,
+    ) -> Self {
+        let shared = Arc::new(Shared {
+            options,
+            parts,
+            templates: Templates::new(),
+            queued: Notify::new(),
+            asked: Notify::new(),
+            mail_down: AtomicBool::new(false),
+        });
+        let carrier = Carrier::new(Arc::clone(&shared), mailer, at_once);
+        Self { shared, carrier: Arc::new(parking_lot::Mutex::new(Some(carrier))) }
+    }
+
+    /// Learn which templates were set. To be called before anything is served.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn prepare(&self) -> Result<(), StorageError> {
+        for template in self.shared.store().templates().await? {
+            if let Err(wrong) = self.shared.templates.set(&template) {
+                // It was taken by an earlier version; the built-in one is used.
+                let (kind, part, why) = (template.kind.as_str(), wrong.part, wrong.why);
+                tracing::warn!(kind, part, why, "a template that was set cannot be used");
+            }
+        }
+        Ok(())
+    }
+
+    /// The public routes.
+    pub fn router(&self) -> Router {
+        routes::public(self.clone())
+    }
+
+    /// Whether the mail server is away at the moment.
+    #[must_use]
+    pub fn mail_is_down(&self) -> bool {
+        self.shared.mail_is_down()
+    }
+
+    /// Make and send notices until `shutdown` resolves. A second call does nothing.
+    pub async fn run(&self, shutdown: impl Future<Output = ()>) {
+        let Some(carrier) = self.carrier.lock().take() else { return };
+        let (end, mut ended) = watch::channel(());
+        let mut also_ended = end.subscribe();
+        let until = async {
+            shutdown.await;
+            drop(end);
+        };
+        // A closed channel is the end.
+        let desk = desk::run(Arc::clone(&self.shared), async move {
+            let _closed = ended.changed().await;
+        });
+        let carrier = carrier.run(async move {
+            let _closed = also_ended.changed().await;
+        });
+        tokio::join!(until, desk, carrier);
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    /// The carrier, to be driven by hand.
+    #[cfg(test)]
+    pub(crate) fn carrier(&self) -> Carrier {
+        self.carrier.lock().take().expect("nobody has it")
+    }
+
+    #[cfg(test)]
+    pub(crate) fn give_back(&self, carrier: Carrier) {
+        *self.carrier.lock() = Some(carrier);
+    }
+
+    #[cfg(test)]
+    pub(crate) fn shared_arc(&self) -> Arc<Shared> {
+        Arc::clone(&self.shared)
+    }
+}
+
+/// What takes the mail, and how many hand-overs it bears at once.
+fn mailer(options: &Options) -> Result<(Box<dyn Mailer>, usize), String> {
+    let Some(smtp) = &options.smtp else {
+        let files = Files::new(&options.mail_dir, &options.from)
+            .map_err(|error| format!("{}: {error}", options.mail_dir.display()))?;
+        return Ok((Box::new(files), 1));
+    };
+    let tls = match smtp.tls {
+        Tls::None => crate::mail::Tls::None,
+        Tls::StartTls => crate::mail::Tls::StartTls,
+        Tls::Implicit => crate::mail::Tls::Implicit,
+    };
+    let smtp_options = SmtpOptions {
+        host: smtp.host.clone(),
+        port: smtp.port,
+        tls,
+        username: smtp.username.clone(),
+        password: smtp.password.clone(),
+        ca_pem: smtp.ca_pem.clone(),
+        timeout: smtp.timeout,
+        connections: smtp.connections,
+        from: options.from.clone(),
+        hello_name: None,
+    };
+    Ok((Box::new(Smtp::new(&smtp_options)?), smtp.connections))
+}
+
+impl FromRef<Service> for Arc<Verifier> {
+    fn from_ref(service: &Service) -> Self {
+        Self::clone(&service.shared.parts.verifier)
+    }
+}
+
+impl FromRef<Service> for Arc<dyn Entropy> {
+    fn from_ref(service: &Service) -> Self {
+        Self::clone(&service.shared.parts.entropy)
+    }
+}
