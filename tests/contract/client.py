@@ -5,9 +5,15 @@ the generator could not express, or a function that answers something else than 
 it with an error.
 """
 
+import builtins
 import os
 from datetime import datetime, timezone
 from http import HTTPStatus
+
+import eventflow_client.types
+
+# Where a body has several media types this generator names `Unset` without importing it.
+builtins.Unset = eventflow_client.types.Unset
 
 from eventflow_client import AuthenticatedClient, Client
 from eventflow_client.api.accounts import log_in, log_out, refresh_token, register, validate_token
@@ -45,7 +51,7 @@ from eventflow_client.models import (
     RefreshRequest,
 )
 
-BASE = os.environ["EVENTFLOW_URL"]
+BASE = os.environ["CONTRACT_URL"]
 PASSWORD = "a long walk home"
 ANYBODY = Client(base_url=BASE)
 

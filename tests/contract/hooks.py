@@ -7,12 +7,13 @@ are meant to be wrong go out as they were made.
 import itertools
 import os
 import re
+import subprocess
 
 import requests
 import schemathesis
 from hypothesis import strategies as st
 
-BASE = os.environ["EVENTFLOW_URL"]
+BASE = os.environ["CONTRACT_URL"]
 PASSWORD = "a long walk home"
 
 # Fewer seconds than a token lives.
@@ -38,22 +39,42 @@ def log_in(name):
     return answer.json()["access_token"]
 
 
-PERSON = register()
+def make_admin():
+    """An account that may do everything; its user name."""
+    command = [os.environ["CONTRACT_PROGRAM"], "create-admin", "--data", os.environ["CONTRACT_DATA"]]
+    command += ["--username", "root", "--email", "root@example.org"]
+    subprocess.run(command, input=PASSWORD, text=True, check=True, timeout=60)
+    return "root"
+
+
+PERSON, ADMIN = register(), make_admin()
+FOR_ADMINS = r"^/notifications/(templates|resend)"
 
 
 class Session:
+    def __init__(self, name=PERSON):
+        self.name = name
+
     def get(self, case, context):
-        return log_in(PERSON)
+        return log_in(self.name)
 
     def set(self, case, data, context):
         case.headers["Authorization"] = f"Bearer {data}"
 
 
-# One session for everything, and one for each call that ends one.
-schemathesis.auth(refresh_interval=REFRESH_SECONDS).skip_for(path="/auth/logout")(Session)
-schemathesis.auth(refresh_interval=None).apply_to(path="/auth/logout")(
-    type("Leaver", (Session,), {})
-)
+class AdminSession(Session):
+    def __init__(self):
+        super().__init__(ADMIN)
+
+
+class LastSession(Session):
+    """One for each call that ends it."""
+
+
+everything = schemathesis.auth(refresh_interval=REFRESH_SECONDS)
+everything.skip_for(path="/auth/logout").skip_for(path_regex=FOR_ADMINS)(Session)
+schemathesis.auth(refresh_interval=REFRESH_SECONDS).apply_to(path_regex=FOR_ADMINS)(AdminSession)
+schemathesis.auth(refresh_interval=None).apply_to(path="/auth/logout")(LastSession)
 
 # The server knows some six hundred zones.
 schemathesis.openapi.format(

@@ -51,25 +51,30 @@ pub(crate) fn add_to(steps: &mut Steps) -> Result<()> {
     let run = root().join(format!("target/contract-test-{}", std::process::id()));
     std::fs::create_dir_all(&run).with_context(|| format!("cannot make {}", run.display()))?;
     let outcome = steps
-        .run("contract: Schemathesis", || against_server(|url| schemathesis(&tools, &run, url)))
+        .run("contract: Schemathesis", || against_server(|server| schemathesis(&tools, server)))
         .and_then(|()| {
             steps.run("contract: a generated client", || {
-                against_server(|url| generated_client(&tools, &run, url))
+                against_server(|server| generated_client(&tools, &run, server.url()))
             })
         });
     outcome.and(remove(&run))
 }
 
 /// Does `work` with a server of its own, and ends that.
-fn against_server(work: impl FnOnce(&str) -> Result<Vec<String>>) -> Result<Vec<String>> {
-    let mut server = Server::start_with(&root().join("target/debug/eventflow"), &SETTINGS)?;
-    match work(server.url()) {
+fn against_server(work: impl FnOnce(&Server) -> Result<Vec<String>>) -> Result<Vec<String>> {
+    let mut server = Server::start_with(&eventflow(), &SETTINGS)?;
+    match work(&server) {
         Ok(lines) => {
             server.stop()?;
             Ok(lines)
         }
         Err(error) => Err(error.context(format!("the server's log:\n{}", server.log()))),
     }
+}
+
+/// The program that is tested.
+fn eventflow() -> PathBuf {
+    root().join("target/debug/eventflow")
 }
 
 /// A file of these tests.
@@ -82,12 +87,15 @@ fn program(python: &Path, name: &str) -> Command {
     Command::new(python.with_file_name(name))
 }
 
-fn schemathesis(python: &Path, run: &Path, url: &str) -> Result<Vec<String>> {
+fn schemathesis(python: &Path, server: &Server) -> Result<Vec<String>> {
     let mut command = program(python, "st");
     command.arg("--config-file").arg(file("schemathesis.toml"));
-    command.arg("run").arg(format!("{url}/openapi.json"));
-    // Hooks are found by their folder; nothing is written there.
-    command.current_dir(run).env("EVENTFLOW_URL", url).env("PYTHONDONTWRITEBYTECODE", "1");
+    command.arg("run").arg(format!("{}/openapi.json", server.url()));
+    // Its hooks are found beside its settings; nothing is written there.
+    command.current_dir(file(".")).env("PYTHONDONTWRITEBYTECODE", "1");
+    command.env("CONTRACT_URL", server.url());
+    // It makes itself an administrator.
+    command.env("CONTRACT_PROGRAM", eventflow()).env("CONTRACT_DATA", server.data());
     let lines = finish(command, REQUESTS_LIMIT)?;
     Ok(lines.into_iter().filter(|line| line.contains("generated,")).collect())
 }
@@ -102,7 +110,7 @@ fn generated_client(python: &Path, run: &Path, url: &str) -> Result<Vec<String>>
     finish(generate, CLIENT_LIMIT)?;
     let mut lead = Command::new(python);
     lead.arg(file("client.py")).current_dir(run);
-    lead.env("EVENTFLOW_URL", url).env("PYTHONPATH", run);
+    lead.env("CONTRACT_URL", url).env("PYTHONPATH", run);
     finish(lead, CLIENT_LIMIT)
 }
 
