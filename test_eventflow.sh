@@ -536,6 +536,46 @@ want 200 'length == 1' '.[0].booking_id == $ENV.CAROL_BOOKING' '.[0].status == "
 send GET "/bookings/$DAVE_BOOKING" "$DAVE" ""
 want 200 '.status == "cancelled"'
 
+step "they were told what happened"
+for _ in $(seq 100); do
+    send GET "/notifications?kind=EventCancelled" "$CAROL" ""
+    [ "$(take length)" = 0 ] || break
+    sleep 0.1
+done
+want 200 'length == 1' '.[0].kind == "EventCancelled"' '.[0].channel == "email"' \
+    '.[0].event_id == $ENV.EVENT_ID' '.[0].subject | contains("Gala " + $ENV.RUN)' \
+    '.[0].id == .[0].notification_id' '.[0].body | contains("does not take place")'
+NOTICE=$(take '.[0].id')
+export NOTICE
+send GET "/notifications/status/$NOTICE" "$CAROL" ""
+want 200 '.notification_id == $ENV.NOTICE' '.status == "queued" or .status == "sent"'
+send GET "/notifications/$NOTICE" "$BOB" ""
+want_problem 404 not_found
+send GET "/notifications?limit=200" "$DAVE" ""
+want 200 'map(.kind) | index("BookingWaitlisted") != null' \
+    'map(.kind) | index("BookingPromoted") != null' '.[0].created_at >= .[-1].created_at'
+
+step "what one wants to be told"
+send GET /notifications/preferences "$CAROL" ""
+want 200 '.email == true' '.kinds.EventReminder == true'
+send PUT /notifications/preferences "$CAROL" '{"kinds":{"EventReminder":false}}'
+want 200 '.email == true' '.kinds.EventReminder == false' '.kinds.BookingConfirmed == true'
+send PUT /notifications/preferences "$CAROL" '{"kinds":{"Nonsense":false}}'
+want_problem 422 validation_failed
+
+step "an organizer writes to the attendees"
+MESSAGE="{\"event_id\":\"$SESSION_ID\",\"subject\":\"Doors $RUN\",\"message\":\"They open at seven.\"}"
+send POST /notifications/send "$DAVE" "$MESSAGE"
+want_problem 403 forbidden
+send POST /notifications/send "$ALICE" "$MESSAGE"
+want 202 '.event_id == $ENV.SESSION_ID' '.to == "confirmed"' '.status == "queued"'
+for _ in $(seq 100); do
+    send GET "/notifications?kind=OrganizerMessage" "$DAVE" ""
+    [ "$(take length)" = 0 ] || break
+    sleep 0.1
+done
+want 200 'length == 1' '.[0].subject | contains("Doors " + $ENV.RUN)'
+
 step "what is not there"
 ask GET "/no/such/path"
 want 404

@@ -13,34 +13,32 @@ import { check, sleep } from 'k6';
 import exec from 'k6/execution';
 import http from 'k6/http';
 import { Counter, Trend } from 'k6/metrics';
+import { all, granted, headers, law, makeEvent, makePeople, newRun, number, URL } from './common.js';
 
-const URL = __ENV.URL || 'http://127.0.0.1:8080';
-const RATE = Number(__ENV.RATE || 100);
-const SECONDS = Number(__ENV.SECONDS || 30);
-const PEOPLE = Number(__ENV.PEOPLE || 100);
-const EVENTS = Number(__ENV.EVENTS || 10);
-const HOT_SHARE = Number(__ENV.HOT_SHARE || 0.4);
-const HOT_PLACES = Number(__ENV.HOT_PLACES || 40);
+const RATE = number('RATE', 100, 1, 2000);
+const SECONDS = number('SECONDS', 30, 1, 3600);
+const PEOPLE = number('PEOPLE', 100, 2, 2000);
+const EVENTS = number('EVENTS', 10, 1, 1000);
+// Of a hundred operations, so many are for the event that everybody wants.
+const HOT_PERCENT = number('HOT_PERCENT', 40, 0, 100);
+const HOT_PLACES = number('HOT_PLACES', 40, 1, 100000);
 // Operations without an outcome after all repeats that a failover may cost.
-const MAX_FAILED = Number(__ENV.MAX_FAILED || 0);
+const MAX_FAILED = number('MAX_FAILED', 0, 0, 1000000);
 // Longest time that an operation may take, its repeats included.
-const MAX_WAIT_MS = Number(__ENV.MAX_WAIT_MS || 10000);
+const MAX_WAIT_MS = number('MAX_WAIT_MS', 10000, 1, 600000);
 
 // A write is repeated with its key for so long.
 const REPEATED_MS = 30000;
 const PAUSE_S = 0.1;
 // Seconds for which all new operations may have to wait.
 const STALL_S = 6;
-// Rows of one page of a list.
+// Rows of a list that are looked at.
 const PAGE = 500;
 const PLACES = 200;
-const PASSWORD = 'a drill is no disaster';
 
 // Sold out and booked already are answers like others.
 http.setResponseCallback(http.expectedStatuses(200, 201, 409));
 
-// Set up and tear down ask for what must be granted; there is no other purpose to them.
-const broken = new Counter('broken_laws');
 const failed = new Counter('operations_without_outcome');
 const errors = new Counter('errors_seen');
 const waited = new Trend('operation_with_repeats', true);
@@ -71,29 +69,10 @@ export const options = {
 };
 
 export function setup() {
-  const run = `${Date.now()}-${Math.floor(Math.random() * 1e9)}`;
-  const people = [];
-  for (let n = 0; n < PEOPLE; n += 1) {
-    const username = `k6-${run}-${n}`;
-    const account = { username, email: `${username}@example.org`, password: PASSWORD };
-    const made = granted(http.post(`${URL}/auth/register`, JSON.stringify(account), headers()), 201);
-    const login = { username, password: PASSWORD };
-    const answer = granted(http.post(`${URL}/auth/login`, JSON.stringify(login), headers()), 200);
-    people.push({ id: made.id, token: answer.access_token });
-  }
+  const people = makePeople(newRun(), PEOPLE);
   const events = [];
   for (let n = 0; n <= EVENTS; n += 1) {
-    const event = {
-      title: `Drill ${n}`,
-      description: 'Made by a drill.',
-      location: 'Testhausen',
-      start_time: '2099-06-01T18:00:00Z',
-      end_time: '2099-06-01T22:00:00Z',
-      capacity: n === 0 ? HOT_PLACES : PLACES,
-      price: 12.5,
-    };
-    const params = headers(people[0].token, `${run}-${n}`);
-    events.push(granted(http.post(`${URL}/events`, JSON.stringify(event), params), 201).id);
+    events.push(makeEvent(people[0].token, `Drill ${n}`, n === 0 ? HOT_PLACES : PLACES));
   }
   return { people, events };
 }
@@ -101,7 +80,7 @@ export function setup() {
 export default function load({ people, events }) {
   const due = Date.now();
   const person = people[Math.floor(Math.random() * people.length)];
-  const event = Math.random() < HOT_SHARE ? events[0] : events[Math.floor(Math.random() * events.length)];
+  const event = Math.random() * 100 < HOT_PERCENT ? events[0] : events[Math.floor(Math.random() * events.length)];
   const chance = Math.random();
   if (chance < 0.6) {
     bookOrCancel(person, event);
@@ -207,36 +186,4 @@ export function teardown({ people, events }) {
 
 function judgeCounts(counts, event) {
   law(counts.booked + counts.held <= counts.capacity, `${event}: oversold: ${JSON.stringify(counts)}`);
-}
-
-function law(kept, sentence) {
-  broken.add(kept ? 0 : 1);
-  if (!kept) console.error(`BROKEN ${sentence}`);
-}
-
-function all(path, token) {
-  let rows = [];
-  let next = `${path}?limit=${PAGE}`;
-  while (next) {
-    const page = http.get(`${URL}${next}`, headers(token));
-    rows = rows.concat(granted(page, 200));
-    const link = /^<([^>]*)>; rel="next"/.exec(page.headers.Link || '');
-    next = link && link[1].replace(/^https?:\/\/[^/]*/, '');
-  }
-  return rows;
-}
-
-// What setup and teardown need; without it there is no drill.
-function granted(answer, status) {
-  if (answer.status !== status) {
-    exec.test.abort(`${answer.request.method} ${answer.request.url}: ${answer.status} ${answer.body}`);
-  }
-  return answer.json();
-}
-
-function headers(token, key) {
-  const all = { 'Content-Type': 'application/json' };
-  if (token) all.Authorization = `Bearer ${token}`;
-  if (key) all['Idempotency-Key'] = key;
-  return { headers: all };
 }

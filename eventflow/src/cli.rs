@@ -131,9 +131,12 @@ pub enum Command {
     },
     /// Ask a running server whether it is ready
     Health {
-        /// Where it listens
-        #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDR")]
-        addr: SocketAddr,
+        /// Where it listens; without it, where the settings say
+        #[arg(long, value_name = "ADDR")]
+        addr: Option<SocketAddr>,
+        /// A configuration file in TOML
+        #[arg(long, value_name = "FILE", conflicts_with = "addr")]
+        config: Option<PathBuf>,
     },
     /// Print the OpenAPI document of the API
     Openapi,
@@ -210,7 +213,11 @@ pub fn perform(command: Command) -> Result<(), Failure> {
         Command::RebuildCatalog { folder, json } => catalog::rebuild(&folder, json),
         Command::Backup { folder, file } => backup::backup(&folder, &file),
         Command::Restore { folder, file, force } => backup::restore(&folder, &file, force),
-        Command::Health { addr } => health::ask(addr),
+        Command::Health { addr: Some(addr), .. } => health::ask(addr),
+        Command::Health { addr: None, config } => {
+            let settings = FolderArgs { data: None, config }.load()?;
+            health::ask(health::reached_at(settings.listen_addr()?)?)
+        }
         Command::Openapi => {
             print!("{}", crate::document::openapi_json());
             Ok(())

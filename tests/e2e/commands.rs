@@ -273,8 +273,12 @@ async fn health_and_completions() {
     let server = Server::start(&home).await;
     let addr = server.address().to_string();
     done(&run(&["health", "--addr", &addr], ""));
+    let file = home.beside("config.toml");
+    std::fs::write(&file, format!("[server]\nlisten = \"{addr}\"\n")).unwrap();
+    done(&run(&["health", "--config", path(&file)], ""));
     server.interrupt().await;
     refused(&run(&["health", "--addr", &addr], ""), "nobody answers");
+    refused(&run(&["health", "--config", path(&file)], ""), "nobody answers");
     for shell in ["bash", "zsh", "fish"] {
         assert!(done(&run(&["completions", shell], "")).contains("eventflow"), "{shell}");
     }

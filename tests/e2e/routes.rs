@@ -5,6 +5,7 @@ mod bookings;
 mod events;
 mod health;
 mod keys;
+mod notifications;
 mod pages;
 mod tokens;
 mod users;

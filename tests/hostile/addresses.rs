@@ -33,7 +33,11 @@ const NO_IDS: [&str; 14] = [
 const NOTHING: &str = "0198c0de-0000-7000-8000-0123456789ab";
 
 fn caller<'a>(route: &Described, cast: &'a Cast) -> &'a Account {
-    if route.access == Access::Organizer { &cast.organizer } else { &cast.owner }
+    match route.access {
+        Access::Organizer => &cast.organizer,
+        Access::Admin => &cast.admin,
+        Access::Anyone | Access::Person | Access::Owner | Access::Named => &cast.owner,
+    }
 }
 
 /// The right call with another path.

@@ -15,7 +15,11 @@ use crate::routes::{self, Described};
 use crate::world::{Cast, World};
 
 fn caller<'a>(route: &Described, cast: &'a Cast) -> &'a Account {
-    if route.access == Access::Organizer { &cast.organizer } else { &cast.owner }
+    match route.access {
+        Access::Organizer => &cast.organizer,
+        Access::Admin => &cast.admin,
+        Access::Anyone | Access::Person | Access::Owner | Access::Named => &cast.owner,
+    }
 }
 
 #[tokio::test]

@@ -20,6 +20,11 @@ pub(crate) enum Shape {
     Booking,
     Hold,
     HoldChange,
+    /// What somebody wants to be told.
+    Preferences,
+    /// An organizer's message.
+    Message,
+    Template,
 }
 
 /// What a field holds, and with that, what it cannot hold.
@@ -40,6 +45,10 @@ pub(crate) enum Kind {
     Flag,
     Id,
     Object,
+    /// An object of flags, each of whose names is checked.
+    Switches,
+    /// One of a few words.
+    Choice,
 }
 
 /// A field of a body.
@@ -101,6 +110,15 @@ const BOOKING: &[Field] =
     &[must("event_id", Kind::Id), may("quantity", Kind::Count), may("join_waitlist", Kind::Flag)];
 const HOLD: &[Field] =
     &[must("event_id", Kind::Id), may("quantity", Kind::Count), may("details", Kind::Object)];
+const PREFERENCES: &[Field] = &[may("email", Kind::Flag), may("kinds", Kind::Switches)];
+const MESSAGE: &[Field] = &[
+    must("event_id", Kind::Id),
+    must("subject", Kind::Text),
+    must("message", Kind::Text),
+    may("to", Kind::Choice),
+];
+const TEMPLATE: &[Field] =
+    &[must("subject", Kind::Text), must("text", Kind::Text), must("html", Kind::Text)];
 const HOLD_CHANGE: &[Field] = &[may("details", Kind::Object), may("extend", Kind::Flag)];
 
 impl Shape {
@@ -118,6 +136,9 @@ impl Shape {
             Self::Booking => BOOKING,
             Self::Hold => HOLD,
             Self::HoldChange => HOLD_CHANGE,
+            Self::Preferences => PREFERENCES,
+            Self::Message => MESSAGE,
+            Self::Template => TEMPLATE,
         }
     }
 
@@ -168,12 +189,15 @@ const SEARCH: &[Param] = &[Param::Needed("query"), Param::Number("limit"), Param
 const BOOKINGS: &[Param] =
     &[Param::Word("status"), Param::Number("limit"), Param::Cursor("cursor")];
 
+const NOTIFICATIONS: &[Param] =
+    &[Param::Word("kind"), Param::Word("status"), Param::Number("limit"), Param::Cursor("cursor")];
+
 /// A route and how it is called.
 #[derive(Clone, Debug)]
 pub(crate) struct Row {
     pub(crate) method: Method,
     /// The path with what stands in its variable parts: `{event}`, `{booking}`,
-    /// `{hold}`, `{user}`.
+    /// `{hold}`, `{user}`, `{notice}`, `{kind}`.
     pub(crate) path: &'static str,
     pub(crate) shape: Shape,
     pub(crate) query: &'static [Param],
@@ -231,6 +255,18 @@ pub(crate) fn rows() -> Vec<Row> {
         get("/bookings/user/{user}", BOOKINGS),
         get("/users/{user}/bookings", BOOKINGS),
         get("/bookings/event/{event}", BOOKINGS),
+        get("/notifications", NOTIFICATIONS),
+        get("/notifications/preferences", &[]),
+        row(Method::PUT, "/notifications/preferences", Shape::Preferences, &[]),
+        post("/notifications/send", Shape::Message),
+        post("/notifications/resend", Nothing),
+        get("/notifications/status/{notice}", &[]),
+        get("/notifications/templates", &[]),
+        get("/notifications/templates/{kind}", &[]),
+        row(Method::PUT, "/notifications/templates/{kind}", Shape::Template, &[]),
+        delete("/notifications/templates/{kind}"),
+        get("/notifications/{notice}", &[]),
+        post("/notifications/{notice}/resend", Nothing),
     ]
 }
 

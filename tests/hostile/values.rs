@@ -70,6 +70,8 @@ pub(crate) fn bad(kind: Kind) -> Vec<Value> {
         .map(|text| json!(text))
         .to_vec(),
         Kind::Object => vec![json!({ "x": "y".repeat(17 * 1024) })],
+        Kind::Switches => Vec::new(),
+        Kind::Choice => ["", "nobody", "CONFIRMED"].map(|text| json!(text)).to_vec(),
     });
     values
 }
@@ -78,10 +80,10 @@ pub(crate) fn bad(kind: Kind) -> Vec<Value> {
 fn of_another_type(kind: Kind) -> Vec<Value> {
     let own = |value: &Value| match kind {
         Kind::Text | Kind::Form | Kind::Password | Kind::Secret => value.is_string(),
-        Kind::Time | Kind::Zone | Kind::Id => value.is_string(),
+        Kind::Time | Kind::Zone | Kind::Id | Kind::Choice => value.is_string(),
         Kind::Count | Kind::Money => value.is_number(),
         Kind::Flag => value.is_boolean(),
-        Kind::Object => value.is_object(),
+        Kind::Object | Kind::Switches => value.is_object(),
     };
     let all = [json!("text"), json!(17), json!(true), json!([]), json!(["x"]), json!({"x": 1})];
     all.into_iter().filter(|value| !own(value)).collect()

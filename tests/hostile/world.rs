@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use harness::accounts::{self, Account};
 use harness::client::{Ask, Client, Response};
 use harness::events::{create, description};
+use harness::eventually::eventually;
 use harness::people::Person;
 use harness::server::{Home, Server, UNLIMITED};
 use hyper::Method;
@@ -79,6 +80,8 @@ pub(crate) struct Scene {
     pub(crate) booking: String,
     /// The owner's, if the server knows holds.
     pub(crate) hold: Option<String>,
+    /// The owner's.
+    pub(crate) notice: String,
 }
 
 impl Scene {
@@ -95,6 +98,8 @@ impl Scene {
             .replace("{booking}", &self.booking)
             .replace("{hold}", hold)
             .replace("{user}", &owner.id.to_string())
+            .replace("{notice}", &self.notice)
+            .replace("{kind}", "BookingConfirmed")
     }
 }
 
@@ -148,7 +153,20 @@ impl World {
             let ask = Ask::post("/bookings/holds").token(&cast.owner.person.token).json(&body);
             hold = Some(self.created(&ask).await);
         }
-        Scene { event, open, full, held, booking, hold }
+        let notice = self.notice(&cast.owner).await;
+        Scene { event, open, full, held, booking, hold, notice }
+    }
+
+    /// What somebody was told first.
+    async fn notice(&mut self, account: &Account) -> String {
+        let ask = Ask::get("/notifications").token(&account.person.token);
+        let client = &mut self.client;
+        eventually("somebody is told of a booking", async || {
+            let list = client.ask(&ask).await.json();
+            let first = list.as_array().and_then(|list| list.last())?;
+            first["id"].as_str().map(ToOwned::to_owned)
+        })
+        .await
     }
 
     async fn book(&mut self, account: &Account, event: Uuid) -> String {
@@ -198,6 +216,12 @@ impl World {
             Shape::EventChange => json!({ "capacity": 30, "title": "With more places" }),
             Shape::Booking => json!({ "event_id": open, "quantity": 2, "join_waitlist": true }),
             Shape::Hold => json!({ "event_id": open, "quantity": 2, "details": { "row": 7 } }),
+            Shape::Preferences => json!({ "email": true, "kinds": { "EventReminder": true } }),
+            Shape::Message => json!({
+                "event_id": scene.event.to_string(), "subject": "Doors", "message": "At seven",
+                "to": "everyone",
+            }),
+            Shape::Template => json!({ "subject": "S", "text": "T", "html": "H" }),
             Shape::HoldChange => json!({ "details": { "row": 8 }, "extend": true }),
         })
     }

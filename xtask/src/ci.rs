@@ -36,6 +36,7 @@ fn add_to(steps: &mut Steps) -> Result<()> {
     steps.command("documentation", &mut doc)?;
     test::add_to(steps)?;
     test::contract::add_to(steps)?;
+    test::k6::add_to(steps)?;
     test::mail::add_to(steps)?;
     test::add_with_servers_to(steps)
 }

@@ -5,6 +5,7 @@
 //! | `test` | every test: Rust, loom, the kill test, the shell script on a live server |
 //! | `test --with servers` | the tests that need real servers |
 //! | `test --with contract` | the server against its OpenAPI document |
+//! | `test --with k6` | the scenarios of `benches/k6`, short, on a server of their own |
 //! | `test --with mail` | the tests that need a real SMTP server |
 //! | `ci` | format, tidy, licences, clippy, documentation, every kind of `test` |
 //! | `loom` | the loom models of the `actors` crate |
@@ -29,6 +30,7 @@ mod mutants;
 mod ports;
 mod process;
 mod python;
+mod scripts;
 mod server;
 mod servers;
 mod signals;
@@ -48,6 +50,7 @@ usage: cargo xtask <command>
                    the tests that need real servers, on servers of their own
   test --with contract
                    the server against its OpenAPI document: Schemathesis, a generated client
+  test --with k6   the scenarios of benches/k6, short; k6 is built if it is missing
   test --with mail the tests that need a real SMTP server, on one that does as it is told
   ci               format, tidy, licences, clippy, documentation, test
   loom             the loom models of the actors crate
@@ -88,6 +91,7 @@ fn run(words: &[&str]) -> Result<bool> {
         ["test"] => test::run()?,
         ["test", "--with", "servers"] => test::run_with_servers()?,
         ["test", "--with", "contract"] => test::contract::run()?,
+        ["test", "--with", "k6"] => test::k6::run()?,
         ["test", "--with", "mail"] => test::mail::run()?,
         ["ci"] => ci::run()?,
         ["loom"] => looms::run()?,

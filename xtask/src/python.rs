@@ -1,4 +1,4 @@
-//! Python environments of our own in `target/tools`, for tools that are Python packages.
+//! Python packages that a step needs: each in an environment of its own in `target/tools`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -6,39 +6,38 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::process::{Bound, root, watch};
-use crate::servers::{install, remove};
+use crate::process::{Bound, watch};
+use crate::servers::{install, remove, tools};
 
-/// Longest time to fetch packages.
+/// Longest time to fetch a package.
 const FETCH_LIMIT: Duration = Duration::from_secs(5 * 60);
 
-/// An environment with just these packages (`name==version`), made if need be; its Python.
+/// A Python that has `package`, which is `name==version`; made if need be.
 ///
 /// # Errors
-/// When there is no Python and none can be installed, or a package cannot be fetched.
-pub(crate) fn environment(packages: &[&str]) -> Result<PathBuf> {
-    // The versions are in the name, so that a newer one is another environment.
-    let home = root().join("target/tools").join(packages.join("+").replace("==", "-"));
+/// When there is no Python that can make an environment, or the package cannot be had.
+pub(crate) fn with(package: &str) -> Result<PathBuf> {
+    let home = tools().join(package.replace("==", "-"));
     let python = home.join("bin/python");
     let done = home.join("complete");
     if done.exists() {
         return Ok(python);
     }
     remove(&home)?;
-    if make("python3", &home).is_err() {
+    if make_environment("python3", &home).is_err() {
         // Debian's own is no use for that until its other half is installed.
         install::packages(&["python3-venv"])?;
         remove(&home)?;
-        make("/usr/bin/python3", &home)?;
+        make_environment("/usr/bin/python3", &home)?;
     }
     let mut fetch = Command::new(&python);
-    fetch.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(packages);
+    fetch.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", package]);
     finish(&mut fetch)?;
     std::fs::write(&done, "").with_context(|| format!("cannot write {}", done.display()))?;
     Ok(python)
 }
 
-fn make(python: &str, home: &Path) -> Result<()> {
+fn make_environment(python: &str, home: &Path) -> Result<()> {
     finish(Command::new(python).args(["-m", "venv"]).arg(home))
 }
 

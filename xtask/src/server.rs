@@ -41,18 +41,18 @@ impl Server {
         Self::start_with(binary, &[])
     }
 
-    /// The same, with variables of the environment.
+    /// The same, with settings from the environment.
     ///
     /// # Errors
-    /// Those of [`Server::start`].
-    pub(crate) fn start_with(binary: &Path, variables: &[(&str, &str)]) -> Result<Self> {
+    /// As `start`.
+    pub(crate) fn start_with(binary: &Path, settings: &[(&str, &str)]) -> Result<Self> {
         let folder = std::env::temp_dir().join(format!("eventflow-xtask-{}", std::process::id()));
         let data = folder.join("data");
         fs::create_dir_all(&folder).with_context(|| format!("cannot make {folder:?}"))?;
         let mut command = Command::new(binary);
         command.args(["run", "--listen", "127.0.0.1:0", "--data"]).arg(&data);
-        command.envs(variables.iter().copied());
         // Its own folder, so that no configuration file lying about is picked up.
+        command.envs(settings.iter().copied());
         command.current_dir(&folder).stdin(Stdio::null());
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child =

@@ -311,7 +311,7 @@ fn port_of(variable: &str, usual: u16) -> Result<u16> {
 }
 
 /// What is downloaded is the same for all.
-fn tools() -> PathBuf {
+pub(crate) fn tools() -> PathBuf {
     root().join("target/tools")
 }
 

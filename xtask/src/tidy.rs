@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 
 use crate::process::root;
-use crate::{files, layers};
+use crate::{files, layers, scripts};
 
 /// Files of more lines are listed; splitting one is a matter of judgement.
 const LINES: usize = 500;
@@ -46,6 +46,7 @@ pub(crate) struct Findings {
 pub(crate) fn run() -> Result<()> {
     let mut findings = check(root())?;
     findings.problems.extend(layers::problems()?);
+    findings.problems.extend(scripts::problems()?);
     for warning in &findings.warnings {
         println!("warning: {warning}");
     }

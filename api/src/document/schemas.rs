@@ -190,8 +190,14 @@ pub fn detail() -> ObjectBuilder {
 /// A place in a list of `bytes`, as one of our links has it.
 #[must_use]
 pub fn cursor(bytes: usize) -> ObjectBuilder {
-    let chars = (bytes * 4).div_ceil(3);
-    any_text().pattern(Some(format!("^[A-Za-z0-9_-]{{{chars}}}$")))
+    let whole = bytes / 3 * 4;
+    // The last character of bytes that are not a multiple of three has bits to spare.
+    let rest = match bytes % 3 {
+        0 => "",
+        1 => "[A-Za-z0-9_-][AQgw]",
+        _ => "[A-Za-z0-9_-]{2}[AEIMQUYcgkosw048]",
+    };
+    any_text().pattern(Some(format!("^[A-Za-z0-9_-]{{{whole}}}{rest}$")))
 }
 
 /// A place in a list that tells the list as well, as one of our links has it.

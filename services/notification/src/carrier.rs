@@ -118,10 +118,10 @@ impl Carrier {
     /// Say once that the server is away, and once that it is back.
     fn is_down(&self, why: Option<&str>) {
         let was = self.shared.mail_down.swap(why.is_some(), Ordering::Relaxed);
-        match why {
-            Some(why) if !was => tracing::warn!(why, "mail cannot be sent; it waits"),
-            None if was => tracing::info!("mail can be sent again"),
-            _ => {}
+        if let Some(why) = why.filter(|_| !was) {
+            tracing::warn!(why, "mail cannot be sent; it waits");
+        } else if why.is_none() && was {
+            tracing::info!("mail can be sent again");
         }
     }
 

@@ -143,7 +143,7 @@ fn templates() -> Chapter {
         Operation::new(method, path, id_, summary).path("kind", "Which kind.", kind())
     };
     let example = json!({
-        "subject": "{{ event.title }}",
+        "subject": "About {{ title }}",
         "text": "Hello {{ name }}",
         "html": "<p>Hello {{ name }}</p>",
     });

@@ -8,16 +8,13 @@ mod templates;
 #[cfg(test)]
 mod tests;
 
+use api::extract;
 use api::routes::{Access, Routes};
 use axum::Router;
 
 pub(crate) use lists::{CURSOR_BYTES, LIMIT, LIMIT_MAX};
 
 use crate::service::Service;
-
-/// Most bytes of a body: three templates, in characters of up to four bytes, written with
-/// escapes.
-const BODY_BYTES: usize = 256 * 1024;
 
 /// Every public route, with who may call it.
 pub(crate) fn routes() -> Routes<Service> {
@@ -38,5 +35,5 @@ pub(crate) fn routes() -> Routes<Service> {
 
 /// The public routes.
 pub(crate) fn public(service: Service) -> Router {
-    routes().into_router(BODY_BYTES, service)
+    routes().into_router(extract::BODY_BYTES, service)
 }

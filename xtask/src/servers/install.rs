@@ -78,7 +78,8 @@ pub(super) fn java() -> Option<PathBuf> {
     })
 }
 
-fn found(program: &str) -> bool {
+/// Whether there is a program of this name.
+pub(crate) fn found(program: &str) -> bool {
     Command::new("sh")
         .args(["-c", "command -v \"$1\" >/dev/null", "sh", program])
         .status()

@@ -1,6 +1,6 @@
 //! The real server against its document: Schemathesis with all checks, and a client that a
 //! common generator has made of the document, led through the whole flow. Both are Python
-//! packages, in an environment in `target/tools`.
+//! packages.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,8 +14,11 @@ use crate::server::Server;
 use crate::servers::remove;
 use crate::steps::Steps;
 
-/// The tools, whose versions are in the name of their folder too.
-const TOOLS: [&str; 2] = ["schemathesis==4.32.5", "openapi-python-client==0.29.1"];
+/// What makes requests of a document, and judges the answers by it.
+const SCHEMATHESIS: &str = "schemathesis==4.32.5";
+
+/// What makes a client of a document.
+const GENERATOR: &str = "openapi-python-client==0.29.1";
 
 /// Longest time for all requests that Schemathesis makes.
 const REQUESTS_LIMIT: Duration = Duration::from_secs(6 * 60);
@@ -43,18 +46,13 @@ pub(crate) fn run() -> Result<()> {
 
 /// The same as part of a longer list, with a binary that has been built.
 pub(crate) fn add_to(steps: &mut Steps) -> Result<()> {
-    let mut tools = PathBuf::new();
-    steps.run("contract: tools", || {
-        tools = python::environment(&TOOLS)?;
-        Ok(TOOLS.map(str::to_owned).to_vec())
-    })?;
     let run = root().join(format!("target/contract-test-{}", std::process::id()));
     std::fs::create_dir_all(&run).with_context(|| format!("cannot make {}", run.display()))?;
     let outcome = steps
-        .run("contract: Schemathesis", || against_server(|server| schemathesis(&tools, server)))
+        .run("contract: Schemathesis", || against_server(|server| schemathesis(server)))
         .and_then(|()| {
             steps.run("contract: a generated client", || {
-                against_server(|server| generated_client(&tools, &run, server.url()))
+                against_server(|server| generated_client(&run, server.url()))
             })
         });
     outcome.and(remove(&run))
@@ -87,8 +85,8 @@ fn program(python: &Path, name: &str) -> Command {
     Command::new(python.with_file_name(name))
 }
 
-fn schemathesis(python: &Path, server: &Server) -> Result<Vec<String>> {
-    let mut command = program(python, "st");
+fn schemathesis(server: &Server) -> Result<Vec<String>> {
+    let mut command = program(&python::with(SCHEMATHESIS)?, "st");
     command.arg("--config-file").arg(file("schemathesis.toml"));
     command.arg("run").arg(format!("{}/openapi.json", server.url()));
     // Its hooks are found beside its settings; nothing is written there.
@@ -100,15 +98,16 @@ fn schemathesis(python: &Path, server: &Server) -> Result<Vec<String>> {
     Ok(lines.into_iter().filter(|line| line.contains("generated,")).collect())
 }
 
-fn generated_client(python: &Path, run: &Path, url: &str) -> Result<Vec<String>> {
-    let mut generate = program(python, "openapi-python-client");
+fn generated_client(run: &Path, url: &str) -> Result<Vec<String>> {
+    let python = python::with(GENERATOR)?;
+    let mut generate = program(&python, "openapi-python-client");
     generate.args(["generate", "--meta", "none", "--fail-on-warning"]);
     generate.arg("--url").arg(format!("{url}/openapi.json"));
     generate.arg("--config").arg(file("client.yaml"));
     generate.arg("--output-path").arg(run.join("eventflow_client"));
     generate.current_dir(run);
     finish(generate, CLIENT_LIMIT)?;
-    let mut lead = Command::new(python);
+    let mut lead = Command::new(&python);
     lead.arg(file("client.py")).current_dir(run);
     lead.env("CONTRACT_URL", url).env("PYTHONPATH", run);
     finish(lead, CLIENT_LIMIT)

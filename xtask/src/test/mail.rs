@@ -88,7 +88,7 @@ impl Drop for Ending {
 
 impl Server {
     fn start(run: &Path) -> Result<Self> {
-        let python = python::environment(&[AIOSMTPD])?;
+        let python = python::with(AIOSMTPD)?;
         std::fs::create_dir_all(run).with_context(|| format!("cannot make {}", run.display()))?;
         let control = SocketAddr::from(([127, 0, 0, 1], free_ports(1)?));
         let mut command = Command::new(python);

@@ -66,11 +66,11 @@ pub(super) async fn set(
     State(service): State<Service>,
     caller: Caller,
     Path(kind): Path<String>,
-    change: Result<Json<TemplateChange>, Problem>,
+    Json(change): Json<TemplateChange>,
 ) -> Result<Response, Problem> {
     only_admins(&caller)?;
     let kind = kind_of(&kind)?;
-    let Json(TemplateChange { subject, text, html }) = change?;
+    let TemplateChange { subject, text, html } = change;
     let template = StoredTemplate { kind, subject, text, html };
     let templates = &service.shared().templates;
     templates.try_out(&template).map_err(|wrong| {
