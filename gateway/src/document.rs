@@ -53,6 +53,7 @@ fn get(path: &'static str, id: &'static str, summary: &'static str) -> Operation
 }
 
 fn state() -> ObjectBuilder {
-    let words = ["ok", "starting", "draining", "degraded"];
-    any_object().property("status", choice(&words)).required("status")
+    let words = ["ok", "starting", "draining", "degraded", "failing"];
+    let parts = any_object().description(Some("Each part by its name, in the same words."));
+    any_object().property("status", choice(&words)).property("parts", parts).required("status")
 }

@@ -48,9 +48,8 @@ pub(crate) fn run() -> Result<()> {
 pub(crate) fn add_to(steps: &mut Steps) -> Result<()> {
     let run = root().join(format!("target/contract-test-{}", std::process::id()));
     std::fs::create_dir_all(&run).with_context(|| format!("cannot make {}", run.display()))?;
-    let outcome = steps
-        .run("contract: Schemathesis", || against_server(|server| schemathesis(server)))
-        .and_then(|()| {
+    let outcome =
+        steps.run("contract: Schemathesis", || against_server(schemathesis)).and_then(|()| {
             steps.run("contract: a generated client", || {
                 against_server(|server| generated_client(&run, server.url()))
             })
