@@ -183,6 +183,31 @@ async fn views_of_the_first_version_get_their_holds() {
 }
 
 #[tokio::test]
+async fn a_folder_without_notices_brings_its_ledger_to_the_bus_once_more() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let sqlite = open(dir.path()).expect("open");
+    fill(&sqlite.stores()).await;
+    let cursor = sqlite.stores().bus.cursor(HERE).await.expect("a cursor");
+    assert!(cursor > Position(0));
+    sqlite.close().await;
+    let tables = "SELECT group_concat('DROP TABLE ' || name || ';', '') FROM sqlite_schema \
+         WHERE type = 'table' AND name LIKE 'notice%'";
+    let connection = rusqlite::Connection::open(dir.path().join("app.db")).expect("a file");
+    connection
+        .query_row(tables, [], |row| row.get::<_, String>(0))
+        .and_then(|drop| connection.execute_batch(&drop))
+        .and_then(|()| connection.pragma_update(None, "user_version", 3))
+        .expect("a file of before");
+    drop(connection);
+
+    let sqlite = open(dir.path()).expect("open");
+    assert_eq!(sqlite.stores().bus.cursor(HERE).await.expect("a cursor"), Position(0));
+    let deliveries = sqlite.stores().bus.next("anybody", 10).await.expect("deliveries");
+    assert!(!deliveries.is_empty(), "what was there is there");
+    sqlite.close().await;
+}
+
+#[tokio::test]
 async fn files_of_a_newer_version_are_not_touched() {
     for file in FILES {
         let dir = tempfile::tempdir().expect("a folder");

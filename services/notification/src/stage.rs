@@ -182,6 +182,11 @@ impl Stage {
     }
 
     pub(crate) async fn happen_to(&self, event: EventId, facts: Vec<BookingEvent>) {
+        self.publish(1, event, facts).await;
+    }
+
+    /// The same in an era.
+    async fn publish(&self, era: u32, event: EventId, facts: Vec<BookingEvent>) {
         let first = {
             let mut seen = self.facts.lock();
             let first = *seen + 1;
@@ -189,8 +194,14 @@ impl Stage {
             first
         };
         let entry = Entry { at: self.clock.now(), answered: None, events: facts };
-        let messages = project::bus_messages(Era(1), Epoch(1), event, &[entry], Seq(first));
+        let messages = project::bus_messages(Era(era), Epoch(1), event, &[entry], Seq(first));
         self.stores.bus.publish(PartitionId(0), messages, Position(first)).await.unwrap();
+    }
+
+    /// As after a repair: what happened so far is told once more, in the next era.
+    pub(crate) async fn repair(&self, facts: Vec<BookingEvent>) {
+        *self.facts.lock() = 0;
+        self.publish(2, EVENT, facts).await;
     }
 
     /// All notices of a person, the oldest first: kind, status and reason.

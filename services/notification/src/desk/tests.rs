@@ -111,6 +111,19 @@ async fn a_fact_that_comes_again_is_told_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_repair_tells_nobody_anything_twice() {
+    let stage = Stage::new();
+    work(&stage).await;
+    let facts = vec![opened(NOW + 100 * HOUR), confirmed(1), waitlisted(2)];
+    stage.happen(facts.clone()).await;
+    work(&stage).await;
+    stage.repair(facts).await;
+    work(&stage).await;
+    assert_eq!(stage.kinds(1).await, ["BookingConfirmed"]);
+    assert_eq!(stage.kinds(2).await, ["BookingWaitlisted"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_happened_before_the_first_start_is_known_and_not_told() {
     let stage = Stage::new();
     stage.at(NOW - HOUR);
@@ -227,8 +240,11 @@ async fn after_a_long_rest_only_the_last_reminder_is_sent_and_none_after_the_sta
     stage.happen_to(other, vec![opened(NOW + 50 * HOUR), confirmed(2)]).await;
     settle(&mut desk).await;
     drop(desk);
+    stage.at(start - HOUR * 3 / 4);
+    stage.happen(vec![confirmed(3)]).await;
     stage.at(start - HOUR / 2);
     work(&stage).await;
+    assert_eq!(stage.kinds(3).await, ["BookingConfirmed"], "booked after its time");
     let told = stage.told(1).await;
     assert_eq!(
         told[1..].iter().map(|n| n.subject.as_str()).collect::<Vec<_>>(),
