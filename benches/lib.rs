@@ -5,6 +5,7 @@
 //! open_loop  requests at a fixed rate, each with its latency
 //! hands      clients that only weigh: idle, slow, flooding with log-ins
 //! http       one connection: a request out, an answer in, as little as possible between
+//! post       a mail server that only counts, or is away, or silent
 //! people     users and their tokens, signed beforehand with the server's own key
 //! process    servers as child processes; their memory and processor time
 //! spread     median, least and greatest of a few runs
@@ -19,5 +20,6 @@ pub mod http;
 pub mod load;
 pub mod open_loop;
 pub mod people;
+pub mod post;
 pub mod process;
 pub mod spread;

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use engine::UserId;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::http::{Answer, Connection, write_request};
@@ -137,6 +138,32 @@ impl Generator {
         })
     }
 
+    /// Makes accounts, one for each of these bodies, over so many connections; their ids.
+    ///
+    /// # Errors
+    /// When one is refused; after two minutes.
+    pub fn register(
+        &self,
+        addr: SocketAddr,
+        connections: usize,
+        bodies: Vec<String>,
+    ) -> Result<Vec<UserId>> {
+        let bodies = Arc::new(bodies);
+        self.runtime.block_on(async {
+            let tasks: Vec<_> = (0..connections)
+                .map(|first| tokio::spawn(enrol(addr, Arc::clone(&bodies), first, connections)))
+                .collect();
+            let all = async {
+                let mut ids = Vec::with_capacity(bodies.len());
+                for task in tasks {
+                    ids.extend(task.await??);
+                }
+                anyhow::Ok(ids)
+            };
+            tokio::time::timeout(RUN_LIMIT, all).await.context("registering took too long")?
+        })
+    }
+
     /// One request over a connection of its own; its answer's status and body.
     ///
     /// # Errors
@@ -184,6 +211,26 @@ async fn drive(addr: SocketAddr, connections: usize, plan: Arc<Plan>) -> Result<
     let took = started.elapsed();
     ensure!(requests == plan.tokens.len(), "{requests} answers to {}", plan.tokens.len());
     Ok(Run { requests, took })
+}
+
+/// Registers every `step`th of them; their ids.
+async fn enrol(
+    addr: SocketAddr,
+    bodies: Arc<Vec<String>>,
+    first: usize,
+    step: usize,
+) -> Result<Vec<UserId>> {
+    let mut connection = Connection::open(addr).await?;
+    let mut ids = Vec::new();
+    for body in bodies.iter().skip(first).step_by(step) {
+        write_request(&mut connection.out, "POST", "/auth/register", "", body);
+        let answer = connection.exchange().await?;
+        let value: serde_json::Value = serde_json::from_slice(answer.body).unwrap_or_default();
+        let id: Option<api::wire::Id> = serde_json::from_value(value["id"].clone()).ok();
+        ensure!(answer.status == 201, "registering: {} {value}", answer.status);
+        ids.push(UserId::from(id.context("an account without an id")?));
+    }
+    Ok(ids)
 }
 
 /// Sends one request after the other until there are no more; returns how many.

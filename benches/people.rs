@@ -37,6 +37,16 @@ impl Signer {
         self.issuer.public_key()
     }
 
+    /// A new token for each of these, who have accounts.
+    ///
+    /// # Errors
+    /// When signing fails.
+    pub fn tokens_of(&self, users: &[UserId]) -> Result<Vec<String>> {
+        let now = self.clock.now();
+        let named = users.iter().map(|user| (*user, user.to_string()));
+        named.map(|(user, name)| sign_one(&self.issuer, user, &name, now)).collect()
+    }
+
     /// A new token for each of `count` users. The same users each time, but tokens that
     /// nobody has seen before.
     ///
@@ -60,13 +70,12 @@ fn sign(
     numbers: std::ops::Range<usize>,
     now: Timestamp,
 ) -> Result<Vec<String>> {
-    numbers
-        .map(|number| {
-            let (token, _) =
-                issuer.issue(user(number), &format!("user-{number}"), Role::Attendee, now)?;
-            Ok(token)
-        })
-        .collect()
+    numbers.map(|number| sign_one(issuer, user(number), &format!("user-{number}"), now)).collect()
+}
+
+fn sign_one(issuer: &TokenIssuer, user: UserId, name: &str, now: Timestamp) -> Result<String> {
+    let (token, _) = issuer.issue(user, name, Role::Attendee, now)?;
+    Ok(token)
 }
 
 /// The id of user `number`: a version 7 UUID, its bits spread as real ones are, because

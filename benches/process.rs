@@ -123,11 +123,23 @@ impl Server {
     /// # Errors
     /// When the system doesn't say.
     pub fn resident_bytes(&self) -> Result<u64> {
+        self.status_bytes("VmRSS:")
+    }
+
+    /// Bytes of memory that were resident at most so far.
+    ///
+    /// # Errors
+    /// When the system doesn't say.
+    pub fn peak_resident_bytes(&self) -> Result<u64> {
+        self.status_bytes("VmHWM:")
+    }
+
+    fn status_bytes(&self, name: &str) -> Result<u64> {
         let path = format!("/proc/{}/status", self.child.id());
         let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
-        let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let line = text.lines().find_map(|line| line.strip_prefix(name));
         let kilobytes = line.and_then(|line| line.trim().strip_suffix("kB"));
-        let kilobytes: u64 = kilobytes.context("no VmRSS")?.trim().parse()?;
+        let kilobytes: u64 = kilobytes.with_context(|| format!("no {name}"))?.trim().parse()?;
         Ok(kilobytes * 1_024)
     }
 

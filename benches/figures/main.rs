@@ -6,6 +6,7 @@
 mod canned;
 mod hot_event;
 mod limits;
+mod mail;
 mod memory;
 mod null;
 mod replicas;
@@ -23,6 +24,7 @@ usage: figures WHAT [--rounds N] [--users N] [--fresh N] [--rate N] [--seconds N
   start       from the start of the process to the first booking
   memory      memory at rest, memory and disk per booking
   limits      latency of bookings while other clients weigh on the server
+  mail        bookings while the mail server is up, away, or silent
   ceiling     what the load generator itself can do
   replicas ADDR DATA
               bookings through the gateway at ADDR to replicas, over one process; DATA is
@@ -78,6 +80,7 @@ fn run(words: &[&str]) -> Result<()> {
         ["start", rest @ ..] => start::measure(&options(rest)?),
         ["memory", rest @ ..] => memory::measure(&options(rest)?),
         ["limits", rest @ ..] => limits::measure(&options(rest)?),
+        ["mail", rest @ ..] => mail::measure(&options(rest)?),
         ["replicas", addr, data, rest @ ..] => replicas::measure(addr, data, &options(rest)?),
         ["ceiling", rest @ ..] => hot_event::measure_ceiling(&options(rest)?),
         _ => bail!("{USAGE}"),

@@ -25,6 +25,12 @@ pub(crate) fn eventflow_with_room(connections: usize) -> Result<Server> {
     Server::start_in(&beside_us("eventflow")?, &words, true, &environment)
 }
 
+/// The same with these variables of the environment.
+pub(crate) fn eventflow_in(environment: &[(&str, &str)]) -> Result<Server> {
+    let words = ["run", "--listen", "127.0.0.1:0"];
+    Server::start_in(&beside_us("eventflow")?, &words, true, environment)
+}
+
 /// Starts the do-nothing server; it takes the key from the folder of `ours`.
 pub(crate) fn null(ours: &Server) -> Result<Server> {
     let data = ours.data();

@@ -15,6 +15,9 @@ pub const SERVER: &str = "EVENTFLOW_TEST_SERVER";
 /// The folder with that server's signing key.
 pub const SERVER_DATA: &str = "EVENTFLOW_TEST_SERVER_DATA";
 
+/// The control port of `services/notification/tests/smtp_server.py`, `host:port`.
+pub const MAIL: &str = "EVENTFLOW_TEST_MAIL";
+
 /// The seed of a run in which nobody asks for another one.
 const USUAL_SEED: u64 = 20_261_123;
 
@@ -34,6 +37,15 @@ pub fn server() -> Option<(SocketAddr, PathBuf)> {
     let address = address.parse().unwrap_or_else(|_| panic!("{SERVER} is no address: {address}"));
     let data = variable(SERVER_DATA).unwrap_or_else(|| panic!("{SERVER_DATA} is not set"));
     Some((address, PathBuf::from(data)))
+}
+
+/// The control port named by [`MAIL`].
+///
+/// # Panics
+/// When none is named.
+#[must_use]
+pub fn mail() -> String {
+    variable(MAIL).unwrap_or_else(|| panic!("{MAIL} is not set: `cargo xtask test --with mail`"))
 }
 
 /// The seed named by [`SEED`], or the usual one.

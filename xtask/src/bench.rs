@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use crate::process::{Bound, cargo, root, shown, watch};
 
 /// What `benches` can measure against running servers.
-const FIGURES: [&str; 5] = ["hot-event", "start", "memory", "limits", "ceiling"];
+const FIGURES: [&str; 6] = ["hot-event", "start", "memory", "limits", "mail", "ceiling"];
 
 /// Longest time for a build or for one figure.
 const LIMIT: Duration = Duration::from_secs(40 * 60);

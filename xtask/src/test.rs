@@ -6,6 +6,7 @@
 
 mod cluster;
 pub(crate) mod contract;
+pub(crate) mod frontend;
 pub(crate) mod k6;
 pub(crate) mod mail;
 

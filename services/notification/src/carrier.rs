@@ -3,23 +3,27 @@
 //! Of each person one at a time, in the order in which they were made. A notice is written as
 //! sent after it was handed over: cut off in between, it goes again, as the same message under
 //! the same `Message-ID`. Into a folder that is the same file; at an SMTP server it is the one
-//! window in which somebody may get a message twice.
+//! window in which somebody may get a message twice. So there a connection takes its next
+//! message only after the one before is written as sent: the window is one message wide per
+//! connection in use. When nothing can be written, nothing more is handed over.
 //!
 //! A server that is away says nothing of a message: then all wait. How long they wait in all
 //! is bounded by [`crate::Options::give_up`].
 
 use std::future::Future;
+use std::mem;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use engine::{Timestamp, UserId};
 use futures_util::StreamExt;
 use futures_util::stream;
+use parking_lot::Mutex;
 use storage::StorageError;
 use storage::notices::{Notice, NoticeId, Settled};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::contacts::contacts;
 use crate::desk::unwanted;
@@ -37,6 +41,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(15);
 const PAUSE_MIN: Duration = Duration::from_millis(500);
 const PAUSE_MAX: Duration = Duration::from_secs(30);
 
+/// How long what is under way may take when the process is told to stop.
+const END: Duration = Duration::from_secs(5);
+
 /// The carrier.
 pub(crate) struct Carrier {
     shared: Arc<Shared>,
@@ -44,6 +51,10 @@ pub(crate) struct Carrier {
     /// Most hand-overs at once.
     at_once: usize,
     pace: Pace,
+    /// What became of notices and could not be written yet; no more than a page.
+    unwritten: Mutex<Vec<(NoticeId, Settled)>>,
+    /// No more hand-overs are begun.
+    ending: AtomicBool,
 }
 
 /// What became of a round.
@@ -71,23 +82,37 @@ impl From<StorageError> for Cut {
 impl Carrier {
     pub(crate) fn new(shared: Arc<Shared>, mailer: Box<dyn Mailer>, at_once: usize) -> Self {
         let pace = Pace::new(shared.options.share_percent);
-        Self { shared, mailer, at_once: at_once.max(1), pace }
+        let (unwritten, ending) = (Mutex::default(), AtomicBool::new(false));
+        Self { shared, mailer, at_once: at_once.max(1), pace, unwritten, ending }
     }
 
-    /// Carry until `shutdown` resolves.
+    /// Carry until `shutdown` resolves; what is under way then comes to its end, within
+    /// [`END`].
     pub(crate) async fn run(self, shutdown: impl Future<Output = ()>) {
         let mut shutdown = pin!(shutdown);
         let mut pause = PAUSE_MIN;
         loop {
-            let round = tokio::select! {
-                () = &mut shutdown => return,
-                round = self.round() => round,
+            let began = Instant::now();
+            let round = {
+                let mut round = pin!(self.round());
+                tokio::select! {
+                    () = &mut shutdown => {
+                        self.ending.store(true, Ordering::Relaxed);
+                        // Dropped before its end, a message may have arrived and goes again.
+                        let _ = timeout(END, round).await;
+                        return;
+                    }
+                    round = &mut round => round,
+                }
             };
             let wait = match round {
                 Ok(Round::Worked) => {
                     self.is_down(None);
                     pause = PAUSE_MIN;
-                    continue;
+                    tokio::select! {
+                        () = &mut shutdown => return,
+                        () = self.pace.rest(began) => continue,
+                    }
                 }
                 Ok(Round::Idle) => {
                     pause = PAUSE_MIN;
@@ -137,14 +162,13 @@ impl Carrier {
     }
 
     async fn round(&self) -> Result<Round, StorageError> {
-        let began = Instant::now();
+        // Until this is written they would be handed over again.
+        self.write(Vec::new()).await?;
         let due = self.shared.store().due(self.shared.now(), PAGE).await?;
         if due.is_empty() {
             return Ok(Round::Idle);
         }
-        let carried = self.carry(due).await;
-        self.pace.rest(began).await;
-        match carried {
+        match self.carry(due).await {
             Ok(()) => Ok(Round::Worked),
             Err(Cut::Down(why)) => Ok(Round::Down(why)),
             Err(Cut::Store(error)) => Err(error),
@@ -170,47 +194,64 @@ impl Carrier {
                 }
             }
         }
-        let (sent, down) = self.hand_over(ready).await;
+        let (handed, ended) = self.hand_over(ready).await;
         // Before anything is written as sent, it has to be safe where it was handed over to.
-        let settled = self.mailer.settle().await;
-        let down = match settled {
-            Ok(()) => {
-                outcomes.extend(sent);
-                down
-            }
-            Err(why) => Some(why),
-        };
-        self.count(&outcomes);
-        self.shared.store().settle(outcomes).await?;
-        down.map_or(Ok(()), |why| Err(Cut::Down(why)))
+        let safe = self.mailer.settle().await;
+        if safe.is_ok() {
+            outcomes.extend(handed);
+        }
+        self.write(outcomes).await?;
+        ended?;
+        safe.map_err(Cut::Down)
     }
 
-    /// Hand these over, some at once; what became of those that were tried, and why no more
-    /// were, if the server is away.
+    /// Hand these over, some at once. What became of those that were tried and is not written
+    /// yet, and why no more were begun.
     async fn hand_over(
         &self,
         ready: Vec<(Notice, Mail)>,
-    ) -> (Vec<(NoticeId, Settled)>, Option<String>) {
+    ) -> (Vec<(NoticeId, Settled)>, Result<(), Cut>) {
         let mut outcomes = Vec::new();
-        let mut down = None;
+        let mut ended = Ok(());
         let mut waiting = ready.into_iter();
         let hand_over = |(notice, mail): (Notice, Mail)| async move {
             let sent = self.mailer.send(&mail).await;
-            (notice, sent)
+            let down = if let Err(NotSent::Down(why)) = &sent { Some(why.clone()) } else { None };
+            let outcome = (notice.id, self.outcome(&notice, sent));
+            if !self.mailer.takes_twice() {
+                return (Some(outcome), down.map_or(Ok(()), |why| Err(Cut::Down(why))));
+            }
+            let written = self.write(vec![outcome]).await.map_err(Cut::Store);
+            (None, written.and(down.map_or(Ok(()), |why| Err(Cut::Down(why)))))
         };
         let mut under_way: stream::FuturesUnordered<_> =
             waiting.by_ref().take(self.at_once).map(hand_over).collect();
-        while let Some((notice, sent)) = under_way.next().await {
-            if let Err(NotSent::Down(why)) = &sent {
-                down = Some(why.clone());
+        while let Some((outcome, cut)) = under_way.next().await {
+            outcomes.extend(outcome);
+            if cut.is_err() {
+                ended = cut;
             }
-            outcomes.push((notice.id, self.outcome(&notice, sent)));
             // Those that are under way come to their end; no more are begun.
-            if down.is_none() {
+            if ended.is_ok() && !self.ending.load(Ordering::Relaxed) {
                 under_way.extend(waiting.next().map(hand_over));
             }
         }
-        (outcomes, down)
+        (outcomes, ended)
+    }
+
+    /// Write what became of notices, with what could not be written before.
+    async fn write(&self, outcomes: Vec<(NoticeId, Settled)>) -> Result<(), StorageError> {
+        self.count(&outcomes);
+        let mut all = mem::take(&mut *self.unwritten.lock());
+        all.extend(outcomes);
+        if all.is_empty() {
+            return Ok(());
+        }
+        let written = self.shared.store().settle(all.clone()).await;
+        if written.is_err() {
+            self.unwritten.lock().extend(all);
+        }
+        written
     }
 
     /// What becomes of a notice. One that met a server that is away goes to the end of the

@@ -64,6 +64,10 @@ pub(crate) trait Mailer: Send + Sync {
     /// message may have arrived.
     fn send(&self, mail: &Mail) -> BoxFuture<'_, Result<(), NotSent>>;
 
+    /// Whether a message that is handed over twice is there twice. Then it is to be written
+    /// as sent before the next one takes its place.
+    fn takes_twice(&self) -> bool;
+
     /// Called after a round: what was handed over is to be durable.
     ///
     /// # Errors

@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
 
 use api::extract::json_response;
 use api::identity::{Role, TokenIssuer, generate_signing_key_pem};
@@ -83,6 +84,10 @@ pub(crate) struct Post {
     /// What is answered to an address.
     pub(crate) of: Mutex<HashMap<String, NotSent>>,
     pub(crate) unsettled: Mutex<Option<String>>,
+    /// After so many it takes a message and never says so.
+    pub(crate) silent_after: Mutex<Option<usize>>,
+    /// How long it takes over each message.
+    pub(crate) slowness: Mutex<Duration>,
 }
 
 /// The same, as the service holds it.
@@ -92,16 +97,35 @@ impl Mailer for Handed {
     fn send(&self, mail: &Mail) -> BoxFuture<'_, Result<(), NotSent>> {
         let (to, id) = (mail.to_address.clone(), mail.id);
         Box::pin(async move {
-            let mut next = self.0.next.lock();
-            if !next.is_empty() {
-                next.remove(0)?;
+            let slowness = *self.0.slowness.lock();
+            if !slowness.is_zero() {
+                tokio::time::sleep(slowness).await;
+            }
+            {
+                let mut next = self.0.next.lock();
+                if !next.is_empty() {
+                    next.remove(0)?;
+                }
             }
             if let Some(refusal) = self.0.of.lock().get(&to) {
                 return Err(refusal.clone());
             }
-            self.0.sent.lock().push((to, id));
+            let sent = {
+                let mut sent = self.0.sent.lock();
+                sent.push((to, id));
+                sent.len()
+            };
+            let limit = *self.0.silent_after.lock();
+            if limit.is_some_and(|limit| sent > limit) {
+                std::future::pending::<()>().await;
+            }
             Ok(())
         })
+    }
+
+    fn takes_twice(&self) -> bool {
+        // What can be lost after it was taken is a folder.
+        self.0.unsettled.lock().is_none()
     }
 
     fn settle(&self) -> BoxFuture<'_, Result<(), String>> {

@@ -10,13 +10,21 @@ own, that lives as long as the connection does. Requests and answers are JSON, a
     {"do": "connections"}     -> {"open": 0, "all": 3}
     {"do": "await", "stage": "DATA", "count": 1}
                               -> {}                  once that command came so often
+    {"do": "stages"}          -> {"DATA": 1, ...}    how often each came
+    {"do": "ids"}             -> {"ids": [...]}      the Message-ID of every final dot, in order
+    {"do": "rules", "rules": [...]}
+                              -> {}                  other rules from now on
+    {"do": "go"}              -> {}                  whatever waits goes on
+    {"do": "shut"}            -> {}                  connections are refused
+    {"do": "open"}            -> {"port": 40123}     and no longer, on the same port
 
 What a server does wrong is told by rules: {"at": STAGE, "do": ACTION, "to": ADDRESS}, where
 STAGE is CONNECT, EHLO, STARTTLS, AUTH, MAIL, RCPT, RSET, DATA, BODY or MESSAGE (the final dot), an
-ACTION is one of
+ACTION is one of (ANSWERED, after the answer to a message, can only be awaited)
 
     answer    say "text" instead of doing it
     hang      say nothing, for good
+    wait      (MESSAGE only) answer 250 after the next {"do": "go"}
     close     close the connection, without a word
     drip      say one byte every 20 ms, and never the end of the line
     inject    (STARTTLS only) say "text" in the same breath as the permission to go ahead
@@ -85,6 +93,7 @@ class Kept:
 
     def __init__(self):
         self.mails = []
+        self.ids = []
         self.all = 0
         self.open = 0
         self.stages = {}
@@ -100,8 +109,14 @@ class Kept:
             await self.news.wait_for(lambda: self.stages.get(stage, 0) >= count)
 
     def keep(self, envelope):
-        if len(self.mails) < MESSAGES:
-            self.mails.append(seen(envelope))
+        if len(self.ids) < MESSAGES:
+            self.mails.append(envelope)
+            self.ids.append(identity(envelope))
+
+
+def identity(envelope):
+    head = email.message_from_bytes(envelope.content.split(b"\r\n\r\n", 1)[0])
+    return head["Message-ID"]
 
 
 def seen(envelope):
@@ -177,10 +192,16 @@ class Odd(SMTP):
         super().connection_lost(error)
 
     async def _handle_client(self):
-        if await self.follow("CONNECT"):
-            self.transport.close()
-            return
-        await super()._handle_client()
+        try:
+            if await self.follow("CONNECT"):
+                self.transport.close()
+                return
+            await super()._handle_client()
+        except asyncio.CancelledError:
+            # The other end has gone away, whatever was to be done.
+            if self.transport is not None:
+                self.transport.close()
+            raise
 
     async def smtp_EHLO(self, arg):
         if not await self.follow("EHLO"):
@@ -214,10 +235,15 @@ class Odd(SMTP):
         rule = self.wish.rule("BODY", to)
         if rule is None:
             await super().smtp_DATA(arg)
+            await self.kept.saw("ANSWERED")
             return
         await self.push("354 Go ahead")
         await self._reader.readline()
         await self.kept.saw("BODY")
+        if rule["do"] == "hang":
+            # A reader whose buffer is full would not notice that the other end has gone.
+            while await self._reader.read(LINE):
+                pass
         await self.act(rule)
 
 
@@ -233,6 +259,9 @@ class Arrived:
         rule = wish.rule("MESSAGE", envelope.rcpt_tos[0]) or {"do": "answer", "text": "250 OK"}
         if rule["do"] != "answer" or rule["text"].startswith("2"):
             kept.keep(envelope)
+        if rule["do"] == "wait":
+            await kept.wait("GO", kept.stages.get("GO", 0) + 1)
+            return "250 OK"
         if rule["do"] == "answer":
             return rule["text"]
         await self.server.act(rule)
@@ -251,17 +280,31 @@ class Control:
         self.servers = 0
 
     async def serve(self, reader, writer):
-        server, kept = None, Kept()
+        server, wish, kept = None, None, Kept()
         try:
             while line := await reader.readline():
                 asked = json.loads(line)
                 answer = {}
                 if asked["do"] == "listen" and server is None and self.servers < SERVERS:
                     self.servers += 1
-                    server = await listen(Wish(asked), kept)
-                    answer = {"port": server.sockets[0].getsockname()[1]}
+                    wish = Wish(asked)
+                    server = await listen(wish, kept)
+                    answer = {"port": (port := server.sockets[0].getsockname()[1])}
+                elif asked["do"] == "shut":
+                    server.close()
+                elif asked["do"] == "open":
+                    server = await listen(wish, kept, port)
+                    answer = {"port": port}
+                elif asked["do"] == "rules":
+                    wish.rules = asked["rules"]
+                elif asked["do"] == "go":
+                    await kept.saw("GO")
+                elif asked["do"] == "stages":
+                    answer = kept.stages
+                elif asked["do"] == "ids":
+                    answer = {"ids": kept.ids}
                 elif asked["do"] == "mails":
-                    answer = {"mails": kept.mails}
+                    answer = {"mails": [seen(envelope) for envelope in kept.mails]}
                 elif asked["do"] == "connections":
                     answer = {"open": kept.open, "all": kept.all}
                 elif asked["do"] == "await":
@@ -279,12 +322,12 @@ class Control:
             writer.close()
 
 
-async def listen(wish, kept):
+async def listen(wish, kept, port=0):
     context = None if wish.tls == "none" else wish.context()
     loop = asyncio.get_running_loop()
     implicit = context if wish.tls == "implicit" else None
     return await loop.create_server(
-        lambda: Odd(wish, kept, context), "127.0.0.1", 0, ssl=implicit
+        lambda: Odd(wish, kept, context), "127.0.0.1", port, ssl=implicit
     )
 
 

@@ -18,6 +18,9 @@ use crate::steps::Steps;
 /// The server, whose version is in the name of its folder too.
 const AIOSMTPD: &str = "aiosmtpd==1.4.6";
 
+/// Names its control port to the tests.
+const CONTROL: &str = "EVENTFLOW_TEST_MAIL";
+
 /// Longest time until it answers.
 const START_LIMIT: Duration = Duration::from_secs(20);
 
@@ -52,10 +55,19 @@ pub(crate) fn add_to(steps: &mut Steps) -> Result<()> {
         .and_then(|()| {
             let mut test = cargo();
             test.args(["test", "--locked", "-p", "notification", "--features", "server-tests"]);
+            let mut build = cargo();
+            build.args(["build", "--locked", "--bins", "--tests"]);
+            // The same packages as all other tests, so that nothing is compiled twice.
+            let mut kill = cargo();
+            kill.args(["test", "--locked", "--features", "tests/mail", "--test", "mail"]);
+            kill.args(["--", "--nocapture"]);
             if let Some(server) = &server {
-                test.env("EVENTFLOW_TEST_MAIL", server.control.to_string());
+                test.env(CONTROL, server.control.to_string());
+                kill.env(CONTROL, server.control.to_string());
             }
-            steps.command("notification on a real mail server", &mut test)
+            steps.command("notification on a real mail server", &mut test)?;
+            steps.command("build", &mut build)?;
+            steps.command("kill test of mail", &mut kill)
         });
     if outcome.is_err() {
         println!("the end of the mail server's log:\n{}", end_of(&log_in(&run), LOG_LINES));

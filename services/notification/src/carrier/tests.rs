@@ -151,6 +151,48 @@ async fn a_server_that_is_away_makes_all_wait() {
     assert_eq!(sent(&stage).len(), 20);
 }
 
+/// How many are marked as sent.
+async fn marked(stage: &Stage, all: &[NoticeId]) -> usize {
+    let mut marked = 0;
+    for id in all {
+        marked += usize::from(state(stage, *id).await.0 == NoticeStatus::Sent);
+    }
+    marked
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_is_marked_before_the_next_one_takes_its_place() {
+    let stage = Stage::new();
+    stage.at(NOW + 100);
+    let mut all = Vec::new();
+    for n in 1..=20 {
+        all.push(queue(&stage, n, n).await);
+    }
+    *stage.post.silent_after.lock() = Some(10);
+    let carrier = stage.service.carrier();
+    let cut_off = tokio::time::timeout(Duration::from_secs(9), carrier.round()).await;
+    assert!(cut_off.is_err(), "the server is silent");
+    assert_eq!(sent(&stage).len(), 14, "four at once");
+    assert_eq!(marked(&stage, &all).await, 10, "all that were answered");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_under_way_at_a_stop_comes_to_its_end_within_bounds() {
+    for (slowness, expected) in [(Duration::from_secs(2), (8, 8)), (2 * END, (0, 0))] {
+        let stage = Stage::new();
+        stage.at(NOW + 100);
+        let mut all = Vec::new();
+        for n in 1..=20 {
+            all.push(queue(&stage, n, n).await);
+        }
+        *stage.post.slowness.lock() = slowness;
+        let began = Instant::now();
+        stage.service.carrier().run(sleep(Duration::from_secs(3))).await;
+        assert_eq!((sent(&stage).len(), marked(&stage, &all).await), expected);
+        assert!(began.elapsed() <= Duration::from_secs(3) + END, "{:?}", began.elapsed());
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn nothing_is_marked_that_is_not_safe_where_it_went() {
     let stage = Stage::new();

@@ -66,6 +66,10 @@ impl Mailer for Files {
         })
     }
 
+    fn takes_twice(&self) -> bool {
+        false
+    }
+
     fn settle(&self) -> BoxFuture<'_, Result<(), String>> {
         Box::pin(async move {
             let folder = Arc::clone(&self.folder);

@@ -87,6 +87,10 @@ impl Mailer for Smtp {
         Box::pin(async move { self.hand_over(&letter?).await })
     }
 
+    fn takes_twice(&self) -> bool {
+        true
+    }
+
     /// Says goodbye on all connections: what the server has accepted is its own to keep.
     fn settle(&self) -> BoxFuture<'_, Result<(), String>> {
         Box::pin(async move {
