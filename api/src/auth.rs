@@ -1,8 +1,14 @@
 //! Requests and answers of the auth service.
 
+use std::borrow::Cow;
+
 use engine::UserId;
 use serde::Serialize;
 
+use crate::document::schemas::{
+    ObjectBuilder, PartialSchema, Shape, ToSchema, anything, fields, formatted, line, or_null,
+    secret, string,
+};
 use crate::fields::{Fields, FromFields};
 use crate::identity::Role;
 use crate::wire::{Id, Time};
@@ -18,6 +24,9 @@ pub const FULL_NAME_CHARS: std::ops::RangeInclusive<usize> = 1..=200;
 
 /// Length of a password, in characters.
 pub const PASSWORD_CHARS: std::ops::RangeInclusive<usize> = 8..=128;
+
+/// Longest text that is compared with a password, in characters.
+const CURRENT_PASSWORD_CHARS: usize = 1_000;
 
 /// The longest part of an address before its `@`, in bytes.
 const LOCAL_PART_BYTES: usize = 64;
@@ -56,6 +65,44 @@ impl FromFields for Register {
     }
 }
 
+impl PartialSchema for Register {
+    fn schema() -> Shape {
+        fields()
+            .property("username", username())
+            .property("email", email())
+            .property("password", password())
+            .property("full_name", or_null(full_name()))
+            .required("username")
+            .required("email")
+            .required("password")
+            .into()
+    }
+}
+
+impl ToSchema for Register {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("NewAccount")
+    }
+}
+
+fn username() -> ObjectBuilder {
+    let says = "Letters of the Latin alphabet, digits, dots, hyphens and underscores.";
+    string(&USERNAME_CHARS).pattern(Some("^[A-Za-z0-9][A-Za-z0-9._-]*$")).description(Some(says))
+}
+
+fn email() -> ObjectBuilder {
+    formatted(string(&EMAIL_CHARS), "email").description(Some("Logs in as well."))
+}
+
+fn password() -> ObjectBuilder {
+    let says = "Exactly as typed. Not the name, not the address, not one of the commonest.";
+    secret(&PASSWORD_CHARS).description(Some(says))
+}
+
+fn full_name() -> ObjectBuilder {
+    line(&FULL_NAME_CHARS).description(Some("The name to show."))
+}
+
 /// Whether this can be a user name, its length aside. It never has an `@`, so it is
 /// never another person's address.
 #[must_use]
@@ -81,7 +128,7 @@ fn is_email(text: &str) -> bool {
 }
 
 /// An account as its owner sees it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Profile {
     /// The account's id.
     pub id: Id,
@@ -90,6 +137,7 @@ pub struct Profile {
     /// The address.
     pub email: String,
     /// The name to show.
+    #[schema(required)]
     pub full_name: Option<String>,
     /// What the account may do.
     pub role: Role,
@@ -109,7 +157,7 @@ impl Profile {
 
 /// The answer of `GET /auth/validate`: the profile twice, as clients of the first
 /// version read it either way.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Validated {
     /// Always true: whoever is not valid gets a 401.
     pub valid: bool,
@@ -121,11 +169,12 @@ pub struct Validated {
 }
 
 /// The answer of `POST /auth/login`.
-#[derive(Clone, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Token {
     /// To be sent as `Authorization: Bearer …`.
     pub access_token: String,
     /// Always `bearer`.
+    #[schema(value_type = String)]
     pub token_type: &'static str,
     /// For how many seconds it is good.
     pub expires_in: i64,
@@ -148,6 +197,22 @@ impl FromFields for Refresh {
     }
 }
 
+impl PartialSchema for Refresh {
+    fn schema() -> Shape {
+        fields().property("refresh_token", refresh_token()).required("refresh_token").into()
+    }
+}
+
+impl ToSchema for Refresh {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("RefreshRequest")
+    }
+}
+
+fn refresh_token() -> ObjectBuilder {
+    secret(&REFRESH_TOKEN_CHARS).description(Some("The one that was given last. Good once."))
+}
+
 /// `POST /auth/logout`; its body may be left out.
 #[derive(Default)]
 pub struct Logout {
@@ -160,6 +225,18 @@ impl FromFields for Logout {
         let given = fields.has("refresh_token");
         let token = given.then(|| fields.secret("refresh_token", REFRESH_TOKEN_CHARS));
         Self { refresh_token: token }
+    }
+}
+
+impl PartialSchema for Logout {
+    fn schema() -> Shape {
+        fields().property("refresh_token", refresh_token()).into()
+    }
+}
+
+impl ToSchema for Logout {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("LogoutRequest")
     }
 }
 
@@ -179,6 +256,29 @@ pub struct ProfileChange {
 /// The fields of [`Profile`] that a change ignores: whoever gets, edits and puts the
 /// profile sends them along.
 pub const READ_ONLY_FIELDS: &[&str] = &["id", "username", "role", "is_active", "created_at"];
+
+impl PartialSchema for ProfileChange {
+    fn schema() -> Shape {
+        let change = fields()
+            .description(Some("What is not named stays as it is."))
+            .property("email", email())
+            .property("full_name", or_null(full_name()).description(Some("`null` takes it away.")))
+            .property("password", password())
+            .property(
+                "current_password",
+                secret(&(0..=CURRENT_PASSWORD_CHARS))
+                    .description(Some("The one until now; needed for another one.")),
+            );
+        READ_ONLY_FIELDS
+            .iter()
+            .fold(change, |change, name| {
+                change.property(*name, anything().description(Some("Means nothing here.")))
+            })
+            .into()
+    }
+}
+
+impl ToSchema for ProfileChange {}
 
 impl FromFields for ProfileChange {
     fn from_fields(fields: &mut Fields) -> Self {
@@ -200,13 +300,14 @@ impl FromFields for ProfileChange {
             fields.error("current_password", "is missing: it is needed for another password");
         }
         // Whatever its length, it is just right or wrong.
-        let current_password = current.then(|| fields.secret("current_password", 0..=1_000));
+        let bound = 0..=CURRENT_PASSWORD_CHARS;
+        let current_password = current.then(|| fields.secret("current_password", bound));
         Self { email, full_name, password, current_password }
     }
 }
 
 /// The answer of `GET /users/check-username`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct UsernameCheck {
     /// Whether somebody has it.
     pub exists: bool,
@@ -263,6 +364,35 @@ mod tests {
         let Err(problem) = Fields::read::<Register>(body) else { panic!("must be refused") };
         let fields: Vec<_> = problem.errors().iter().map(|error| &*error.field).collect();
         assert_eq!(fields, ["username", "email", "password", "full_name", "admin"]);
+    }
+
+    #[test]
+    fn the_schemas_say_what_is_read() {
+        use crate::document::probe::disagreements;
+
+        let none = Vec::<String>::new();
+        let account = json!({
+            "username": "ada", "email": "ada@example.org", "password": "a long walk home",
+            "full_name": "Ada Byron",
+        });
+        let found =
+            disagreements::<Register>(&account, |body| Fields::read::<Register>(body).map(drop));
+        assert_eq!(found, none);
+        let change = json!({
+            "email": "ada@example.org", "full_name": "Ada", "password": "a long walk home",
+            "current_password": "another walk home", "id": 1,
+        });
+        let found = disagreements::<ProfileChange>(&change, |body| {
+            Fields::read::<ProfileChange>(body).map(drop)
+        });
+        // It must be there because there is another password: a rule of two fields.
+        assert_eq!(found, ["current_password: whether it must be there"]);
+        let token = json!({"refresh_token": "abc"});
+        let found =
+            disagreements::<Refresh>(&token, |body| Fields::read::<Refresh>(body).map(drop));
+        assert_eq!(found, none);
+        let found = disagreements::<Logout>(&token, |body| Fields::read::<Logout>(body).map(drop));
+        assert_eq!(found, none);
     }
 
     #[test]

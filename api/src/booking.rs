@@ -5,6 +5,10 @@ use engine::{BookingReply, BookingStatus, EventId, HoldId, Seats};
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::EventStatus;
+use crate::document::schemas::{
+    ObjectBuilder, PartialSchema, Shape, ToSchema, any_of, at, boolean, fields, id, integer,
+    or_null,
+};
 use crate::extract::parse_json;
 use crate::fields::{Fields, FromFields};
 use crate::problem::Problem;
@@ -12,7 +16,10 @@ use crate::wire::{Id, Money, Time};
 
 mod hold;
 
-pub use hold::{DETAILS_BYTES, HoldBody, HoldChangeRequest, HoldRequest, HoldStatusBody};
+pub use hold::{
+    DETAILS_BYTES, Extension, HoldBody, HoldChangeRequest, HoldRequest, HoldStatusBody,
+    OtherDetails,
+};
 
 /// Most places that one request may ask for. Above it no event can have room.
 pub const QUANTITY_MAX: i64 = 1_000_000;
@@ -112,9 +119,51 @@ impl FromFields for BookRequest {
     }
 }
 
+/// The body of [`BookRequest::Book`], for the document.
+pub struct NewBooking;
+
+impl PartialSchema for NewBooking {
+    fn schema() -> Shape {
+        let says = "Whether to wait when there is no room; `true` unless said otherwise.";
+        fields()
+            .property("event_id", id().description(Some("Which event.")))
+            .property("quantity", or_null(quantity()))
+            .property("join_waitlist", or_null(boolean()).description(Some(says)))
+            .required("event_id")
+            .into()
+    }
+}
+
+impl ToSchema for NewBooking {}
+
+/// The body of [`BookRequest::Confirm`], for the document.
+pub struct ConfirmedHold;
+
+impl PartialSchema for ConfirmedHold {
+    fn schema() -> Shape {
+        let says = "The hold that becomes a booking.";
+        fields().property("hold_id", id().description(Some(says))).required("hold_id").into()
+    }
+}
+
+impl ToSchema for ConfirmedHold {}
+
+impl PartialSchema for BookRequest {
+    fn schema() -> Shape {
+        any_of([at::<NewBooking>(), at::<ConfirmedHold>()])
+    }
+}
+
+/// How many places a request asks for.
+fn quantity() -> ObjectBuilder {
+    let says = "How many places: one unless said otherwise, or as many as are held.";
+    integer(&(1..=QUANTITY_MAX)).description(Some(says))
+}
+
 /// What a booking is worth, as it is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = BookingStatus)]
 pub enum StatusBody {
     /// It has its places.
     Confirmed,
@@ -146,7 +195,8 @@ pub fn parse_status(text: &str) -> Option<BookingStatus> {
 }
 
 /// A booking.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Booking)]
 pub struct BookingBody {
     /// Its id.
     pub booking_id: Id,
@@ -166,11 +216,13 @@ pub struct BookingBody {
     pub updated_at: Time,
     /// Its place in the queue, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub waitlist_position: Option<u32>,
     /// Its place in the event's history when it was made.
     pub seq: u64,
     /// What its owner shows at the door.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub ticket_code: Option<String>,
 }
 
@@ -197,17 +249,18 @@ impl BookingBody {
 }
 
 /// A booking in a person's list.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ListedBooking {
     /// The booking.
     #[serde(flatten)]
     pub booking: BookingBody,
     /// What it is for; `null` while the catalog is down.
+    #[schema(required)]
     pub event: Option<EventSummary>,
 }
 
 /// The main fields of an event, in a list of bookings.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct EventSummary {
     /// Its id.
     pub id: Id,
@@ -218,6 +271,7 @@ pub struct EventSummary {
     /// When it ends.
     pub end_time: Time,
     /// The IANA zone its times are meant in.
+    #[schema(required)]
     pub timezone: Option<String>,
     /// Where it takes place.
     pub location: String,
@@ -228,7 +282,8 @@ pub struct EventSummary {
 }
 
 /// How many places an event has left.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Availability)]
 pub struct AvailabilityBody {
     /// Places in all.
     pub capacity: u32,
@@ -296,6 +351,22 @@ mod tests {
             assert_eq!(problem.errors()[0].field, field, "{body}");
         }
         assert_eq!(read("{").unwrap_err().code().status(), 400);
+    }
+
+    #[test]
+    fn the_schemas_say_what_is_read() {
+        use serde_json::{Value, json};
+
+        use crate::document::probe::disagreements;
+
+        let read = |body: Value| BookRequest::from_body(&Bytes::from(body.to_string())).map(drop);
+        let booking = json!({"event_id": ID, "quantity": 2, "join_waitlist": true});
+        assert_eq!(disagreements::<NewBooking>(&booking, read), Vec::<String>::new());
+        let hold = json!({"hold_id": ID});
+        let found = disagreements::<ConfirmedHold>(&hold, read);
+        // Without one it is no confirmation but a booking that lacks its event.
+        let other = ["hold_id = null is taken", "hold_id: whether it must be there"];
+        assert_eq!(found, other);
     }
 
     #[test]

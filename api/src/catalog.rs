@@ -2,11 +2,12 @@
 
 use engine::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::wire::{Id, Money, Time};
 
 /// How an event stands. Derived at each read, never stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EventStatus {
     /// Sales have not begun.
@@ -62,7 +63,8 @@ impl Standing {
 }
 
 /// An event.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Event)]
 pub struct EventBody {
     /// Its id.
     pub id: Id,
@@ -77,6 +79,7 @@ pub struct EventBody {
     /// When it ends.
     pub end_time: Time,
     /// The IANA zone its times are meant in.
+    #[schema(required)]
     pub timezone: Option<String>,
     /// Where it takes place.
     pub location: String,
@@ -126,7 +129,8 @@ pub const READ_ONLY_FIELDS: &[&str] = &[
 ];
 
 /// The answer to `DELETE /events/{id}`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = DeletedEvent)]
 pub struct DeletedBody {
     /// The event's id.
     pub id: Id,

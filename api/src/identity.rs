@@ -63,7 +63,7 @@ pub const TOKEN_BYTES: usize = 4 * 1024;
 pub const CACHED_TOKENS: usize = 200_000;
 
 /// What an account may do, as tokens and profiles say it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Attends, and organizes the events it creates.

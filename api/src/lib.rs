@@ -10,6 +10,7 @@
 //! health       whether a service can do its work
 //! page         cursors, limits, links to the next page
 //! routes       routers together with the table of who may call what
+//! document     what routes say of themselves, for the OpenAPI document
 //! upstream     how one face calls another
 //! trail        whose request is being served, for logs and traces
 //! rate         how often somebody may do something
@@ -26,6 +27,7 @@ pub mod auth;
 pub mod booking;
 pub mod catalog;
 pub mod clock;
+pub mod document;
 pub mod extract;
 pub mod fields;
 pub mod headers;

@@ -3,6 +3,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::document::schemas::{
+    ObjectBuilder, PartialSchema, Shape, ToSchema, anything, choice, fields, id, line, or_null,
+    text,
+};
 use crate::fields::{Fields, FromFields};
 use crate::wire::{Id, Time};
 
@@ -19,7 +23,8 @@ pub const SUBJECT_TEMPLATE_CHARS: std::ops::RangeInclusive<usize> = 1..=500;
 pub const BODY_TEMPLATE_CHARS: std::ops::RangeInclusive<usize> = 1..=20_000;
 
 /// A notification as the person sees it that it is for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Notification)]
 pub struct NotificationBody {
     /// Its id.
     pub id: Id,
@@ -38,25 +43,30 @@ pub struct NotificationBody {
     /// About which event.
     pub event_id: Id,
     /// About which booking, if it is about one.
+    #[schema(required)]
     pub booking_id: Option<Id>,
     /// When what it tells happened.
     pub created_at: Time,
     /// When it was handed over.
+    #[schema(required)]
     pub sent_at: Option<Time>,
     /// How often it was tried to send it.
     pub attempts: u32,
     /// A sentence on how it stands, if there is more to say.
+    #[schema(required)]
     pub details: Option<String>,
 }
 
 /// How a notification stands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = NotificationStatus)]
 pub struct StatusBody {
     /// Which one.
     pub notification_id: Id,
     /// `queued`, `sent`, `failed` or `suppressed`.
     pub status: String,
     /// A sentence on how it stands, if there is more to say.
+    #[schema(required)]
     pub details: Option<String>,
 }
 
@@ -64,11 +74,13 @@ pub struct StatusBody {
 pub type WantedKinds = serde_json::Map<String, Value>;
 
 /// What somebody wants to be told.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Preferences)]
 pub struct PreferencesBody {
     /// Whether mail may be sent at all.
     pub email: bool,
     /// Every kind, with whether it is wanted.
+    #[schema(value_type = std::collections::HashMap<String, bool>)]
     pub kinds: WantedKinds,
 }
 
@@ -131,8 +143,31 @@ impl FromFields for SendRequest {
     }
 }
 
+impl PartialSchema for SendRequest {
+    fn schema() -> Shape {
+        let to =
+            or_null(choice(&AUDIENCES)).description(Some("`confirmed` unless said otherwise."));
+        fields()
+            .property("event_id", id().description(Some("To whose attendees.")))
+            .property("subject", line(&SUBJECT_CHARS))
+            .property("message", text(&MESSAGE_CHARS))
+            .property("to", to)
+            .required("event_id")
+            .required("subject")
+            .required("message")
+            .into()
+    }
+}
+
+impl ToSchema for SendRequest {
+    fn name() -> std::borrow::Cow<'static, str> {
+        std::borrow::Cow::Borrowed("Message")
+    }
+}
+
 /// What becomes of an organizer's message.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = SentMessage)]
 pub struct SendBody {
     /// Its id.
     pub id: Id,
@@ -147,7 +182,8 @@ pub struct SendBody {
 }
 
 /// The templates of one kind of notification.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Template)]
 pub struct TemplateBody {
     /// Of which kind.
     pub kind: String,
@@ -184,11 +220,55 @@ impl FromFields for TemplateChange {
     }
 }
 
+impl PartialSchema for TemplateChange {
+    fn schema() -> Shape {
+        let change = fields()
+            .property("subject", line(&SUBJECT_TEMPLATE_CHARS))
+            .property("text", text(&BODY_TEMPLATE_CHARS))
+            .property("html", text(&BODY_TEMPLATE_CHARS));
+        let change = ["subject", "text", "html"].into_iter().fold(change, ObjectBuilder::required);
+        ["kind", "overridden"]
+            .into_iter()
+            .fold(change, |change, name| {
+                change.property(name, anything().description(Some("Means nothing here.")))
+            })
+            .into()
+    }
+}
+
+impl ToSchema for TemplateChange {}
+
 /// How many that failed were put back into the queue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Resent)]
 pub struct ResentBody {
     /// How many.
     pub queued: usize,
     /// Whether there may be more: then it is asked again.
     pub more: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::document::probe::disagreements;
+
+    #[test]
+    fn the_schemas_say_what_is_read() {
+        let message = json!({
+            "event_id": "0198c0de-0000-7000-8000-0123456789ab", "subject": "Doors",
+            "message": "They open\nat six.", "to": "everyone",
+        });
+        let found = disagreements::<SendRequest>(&message, |body| {
+            Fields::read::<SendRequest>(body).map(drop)
+        });
+        assert_eq!(found, Vec::<String>::new());
+        let template = json!({"subject": "a", "text": "b", "html": "c", "kind": "x"});
+        let found = disagreements::<TemplateChange>(&template, |body| {
+            Fields::read::<TemplateChange>(body).map(drop)
+        });
+        assert_eq!(found, Vec::<String>::new());
+    }
 }

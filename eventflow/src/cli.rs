@@ -138,6 +138,8 @@ pub enum Command {
         #[arg(long, value_name = "FILE", conflicts_with = "addr")]
         config: Option<PathBuf>,
     },
+    /// Print the OpenAPI document of the API
+    Openapi,
     /// Print completions for a shell
     Completions {
         /// Which shell
@@ -215,6 +217,10 @@ pub fn perform(command: Command) -> Result<(), Failure> {
         Command::Health { addr: None, config } => {
             let settings = FolderArgs { data: None, config }.load()?;
             health::ask(health::reached_at(settings.listen_addr()?)?)
+        }
+        Command::Openapi => {
+            print!("{}", crate::document::openapi_json());
+            Ok(())
         }
         Command::Completions { shell } => {
             let name = "eventflow";

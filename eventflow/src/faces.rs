@@ -131,7 +131,8 @@ impl Faces {
             &**entropy,
             verifier,
             Beside { routes: routes(), figures: Some(board.figures(&config.server)) },
-        );
+        )
+        .with_document(crate::document::openapi_json().into());
         Ok(Self { gateway, readiness, auth, catalog, notification })
     }
 }

@@ -5,6 +5,7 @@
 //! config     all settings: flags, environment, file, defaults
 //! node       starts everything in order, stops it backwards
 //! faces      the services and the gateway in front of them
+//! document   the OpenAPI document of all of it
 //! roles      which parts of the system a process runs
 //! front      what replicas learn from the process with auth, catalog and bus
 //! stores     opens the data folder
@@ -21,6 +22,7 @@
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod document;
 mod faces;
 pub mod figures;
 pub mod files;

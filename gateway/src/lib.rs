@@ -9,6 +9,8 @@
 //! body       bodies never longer than allowed; what is not wanted is read away
 //! cors       which pages may call from a browser
 //! ids        ids of requests, keys for writes without one
+//! document   what the gateway's own routes say of themselves
+//! pages      the start page, the document and its page: /, /openapi.json, /docs
 //! readiness  starting, ready, draining, and the parts: /health, /livez, /readyz
 //! meters     what is counted of requests
 //! figures    what is counted at all, for whoever may see it: /metrics
@@ -21,11 +23,13 @@
 mod body;
 pub mod client;
 mod cors;
+pub mod document;
 pub mod figures;
 mod ids;
 mod limits;
 mod meters;
 pub mod options;
+mod pages;
 pub mod readiness;
 mod rescue;
 pub mod routing;
@@ -38,6 +42,7 @@ use std::sync::Arc;
 use api::routes::{Access, Route};
 use api::{Entropy, Upstream, Verifier};
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::Request;
 use axum::response::Response;
 use http::Method;
@@ -104,6 +109,16 @@ impl Gateway {
         Self { stack: Arc::new(stack) }
     }
 
+    /// With the API's document, which it tells and shows from now on. To be said before the
+    /// gateway is cloned.
+    #[must_use]
+    pub fn with_document(mut self, document: Bytes) -> Self {
+        if let Some(stack) = Arc::get_mut(&mut self.stack) {
+            stack.set_document(document);
+        }
+        self
+    }
+
     /// The answer to one request. A server calls this directly.
     pub fn handle(&self, request: Request) -> impl Future<Output = Response> + Send + use<> {
         Arc::clone(&self.stack).handle(request)
@@ -124,5 +139,6 @@ impl Gateway {
 pub fn routes() -> Vec<Route> {
     let own = |path| Route { method: Method::GET, path, access: Access::Anyone };
     let parts = readiness::PARTS.iter().map(|part| part.path);
-    readiness::PATHS.into_iter().chain(parts).chain([figures::PATH]).map(own).collect()
+    let paths = readiness::PATHS.into_iter().chain(parts).chain([figures::PATH]);
+    paths.chain(pages::PATHS).map(own).collect()
 }

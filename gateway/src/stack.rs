@@ -11,7 +11,7 @@ use api::headers::{
     CLIENT_ADDRESS, IDEMPOTENCY_KEY, KEY_ORIGIN, ORIGIN_EDGE, Peer, REQUEST_ID, SESSION_ENDED,
 };
 use api::{Entropy, Problem, Verifier, trail};
-use axum::body::HttpBody;
+use axum::body::{Bytes, HttpBody};
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
@@ -27,6 +27,7 @@ use crate::ids::Ids;
 use crate::limits::{self, InFlight, Limits, Refused, Standing};
 use crate::meters::Meters;
 use crate::options::Options;
+use crate::pages::Pages;
 use crate::readiness::{Health, Readiness, alive};
 use crate::rescue::{self, only_get};
 use crate::routing::{Destination, destination};
@@ -55,6 +56,7 @@ pub(crate) struct Stack {
     options: Options,
     upstreams: Upstreams,
     health: Health,
+    pages: Pages,
     cors: Cors,
     meters: Meters,
     figures: Option<Figures>,
@@ -82,10 +84,12 @@ impl Stack {
         let limits =
             options.rate_limit.as_ref().map(|limits| Limits::new(limits, Arc::clone(&verifier)));
         let (in_flight, ids) = (InFlight::new(&options), Ids::new(entropy));
+        let pages = Pages::new();
         Self {
             options,
             upstreams,
             health,
+            pages,
             cors,
             meters,
             figures,
@@ -95,6 +99,10 @@ impl Stack {
             verifier,
             in_flight,
         }
+    }
+
+    pub(crate) fn set_document(&mut self, document: Bytes) {
+        self.pages.set_document(document);
     }
 
     /// The whole way.
@@ -190,7 +198,10 @@ impl Stack {
             "/health" | "/readyz" => Some(self.health.answer(&self.upstreams).await),
             "/livez" => Some(alive()),
             figures::PATH => self.figures(figures).await,
-            path => self.health.answer_of(path, &self.upstreams).await,
+            path => match self.pages.answer(path, request.headers()) {
+                Some(page) => Some(page),
+                None => self.health.answer_of(path, &self.upstreams).await,
+            },
         };
         match answer {
             Some(answer) => answer,

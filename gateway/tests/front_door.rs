@@ -9,7 +9,7 @@ use std::time::Duration;
 use api::headers::Peer;
 use api::{Clock, Entropy, Upstream, Verifier};
 use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -104,9 +104,33 @@ async fn requests_reach_the_upstream_of_their_path() {
 
 #[tokio::test]
 async fn a_path_that_leads_nowhere_is_a_problem() {
-    for path in ["/", "/internal/headers", "/metrics", "/users/1"] {
+    for path in ["/openapi.json", "/internal/headers", "/metrics", "/users/1"] {
         let answer = problem(gateway().handle(request("GET", path, &[])).await).await;
         assert_eq!(answer, (StatusCode::NOT_FOUND, "not_found".to_owned()), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn pages_are_answered_by_the_gateway_itself() {
+    let gateway = gateway().with_document(Bytes::from_static(b"{\"openapi\":\"3.1.0\"}"));
+    for path in ["/", "/docs", "/openapi.json"] {
+        let response = gateway.handle(request("GET", path, &[])).await;
+        assert_eq!(response.status(), StatusCode::OK, "{path}");
+        assert!(header(response.headers(), "x-request-id").is_some());
+        let tag = header(response.headers(), "etag").unwrap().to_owned();
+        let known = gateway.handle(request("GET", path, &[("if-none-match", &tag)])).await;
+        assert_eq!(known.status(), StatusCode::NOT_MODIFIED, "{path}");
+        let head = gateway.handle(request("HEAD", path, &[])).await;
+        assert_eq!(head.status(), StatusCode::OK, "{path}");
+        let response = gateway.handle(request("POST", path, &[])).await;
+        assert_eq!(header(response.headers(), "allow"), Some("GET, HEAD"), "{path}");
+        assert_eq!(problem(response).await.1, "method_not_allowed", "{path}");
+    }
+    // A page may run its own script; the document is as closed as every other answer.
+    for (path, open) in [("/docs", true), ("/openapi.json", false)] {
+        let response = gateway.handle(request("GET", path, &[])).await;
+        let policy = header(response.headers(), "content-security-policy").unwrap();
+        assert_eq!(policy.contains("script-src 'sha256-"), open, "{policy}");
     }
 }
 

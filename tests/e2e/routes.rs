@@ -6,5 +6,6 @@ mod events;
 mod health;
 mod keys;
 mod notifications;
+mod pages;
 mod tokens;
 mod users;

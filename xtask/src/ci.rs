@@ -36,6 +36,7 @@ fn add_to(steps: &mut Steps) -> Result<()> {
     doc.env("RUSTDOCFLAGS", "-D warnings -A rustdoc::private_intra_doc_links");
     steps.command("documentation", &mut doc)?;
     test::add_to(steps)?;
+    test::contract::add_to(steps)?;
     test::k6::add_to(steps)?;
     test::metrics::add_to(steps)?;
     test::mail::add_to(steps)?;

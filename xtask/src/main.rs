@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `test` | every test: Rust, loom, the kill test, the shell script on a live server |
 //! | `test --with servers` | the tests that need real servers |
+//! | `test --with contract` | the server against its OpenAPI document |
 //! | `test --with k6` | the scenarios of `benches/k6`, short, on a server of their own |
 //! | `test --with metrics` | dashboard and alerts against a real Prometheus |
 //! | `test --with mail` | the tests that need a real SMTP server |
@@ -49,6 +50,8 @@ usage: cargo xtask <command>
   test             every test: Rust, loom, the kill test, the shell script
   test --with servers
                    the tests that need real servers, on servers of their own
+  test --with contract
+                   the server against its OpenAPI document: Schemathesis, a generated client
   test --with k6   the scenarios of benches/k6, short; k6 is built if it is missing
   test --with metrics
                    dashboard and alerts against a real Prometheus
@@ -93,6 +96,7 @@ fn run(words: &[&str]) -> Result<bool> {
     match words {
         ["test"] => test::run()?,
         ["test", "--with", "servers"] => test::run_with_servers()?,
+        ["test", "--with", "contract"] => test::contract::run()?,
         ["test", "--with", "k6"] => test::k6::run()?,
         ["test", "--with", "metrics"] => test::metrics::run()?,
         ["test", "--with", "mail"] => test::mail::run()?,

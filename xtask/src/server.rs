@@ -68,6 +68,11 @@ impl Server {
         &self.url
     }
 
+    /// Where its data lies.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+
     /// Its last lines.
     pub(crate) fn log(&mut self) -> String {
         while let Ok(line) = self.lines.try_recv() {

@@ -1,12 +1,18 @@
 //! Requests and answers about holds.
 
+use std::borrow::Cow;
+
 use axum::body::Bytes;
 use engine::{EventId, Hold, HoldId, Seats, Words};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::QUANTITY_MAX;
+use super::{QUANTITY_MAX, quantity};
+use crate::document::schemas::{
+    ObjectBuilder, PartialSchema, Shape, ToSchema, any_object, any_of, at, boolean, fields, id,
+    or_null,
+};
 use crate::extract::parse_json;
 use crate::fields::{Fields, FromFields};
 use crate::problem::Problem;
@@ -62,6 +68,67 @@ impl FromFields for HoldRequest {
     }
 }
 
+impl PartialSchema for HoldRequest {
+    fn schema() -> Shape {
+        fields()
+            .property("event_id", id().description(Some("Which event.")))
+            .property("quantity", or_null(quantity()))
+            .property("details", or_null(kept_details()))
+            .required("event_id")
+            .into()
+    }
+}
+
+impl ToSchema for HoldRequest {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("NewHold")
+    }
+}
+
+fn kept_details() -> ObjectBuilder {
+    any_object().description(Some(
+        "The details of the coming booking: any object of at most 16,384 bytes as JSON without \
+         white space.",
+    ))
+}
+
+/// A change that replaces the details, for the document.
+pub struct OtherDetails;
+
+impl PartialSchema for OtherDetails {
+    fn schema() -> Shape {
+        fields()
+            .property("details", kept_details())
+            .property("extend", or_null(boolean()).description(Some("Whether to extend it too.")))
+            .required("details")
+            .into()
+    }
+}
+
+impl ToSchema for OtherDetails {}
+
+/// A change that extends the hold, for the document.
+pub struct Extension;
+
+impl PartialSchema for Extension {
+    fn schema() -> Shape {
+        let extend = boolean().enum_values(Some([true]));
+        fields()
+            .property("details", kept_details())
+            .property("extend", extend.description(Some("A full span from now.")))
+            .required("extend")
+            .into()
+    }
+}
+
+impl ToSchema for Extension {}
+
+impl PartialSchema for HoldChangeRequest {
+    fn schema() -> Shape {
+        any_of([at::<OtherDetails>(), at::<Extension>()])
+    }
+}
+
 impl HoldChangeRequest {
     /// Reads a body.
     ///
@@ -111,8 +178,9 @@ fn details(fields: &mut Fields) -> Option<Words> {
 }
 
 /// How a hold stands, as it is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = HoldStatus)]
 pub enum HoldStatusBody {
     /// Its places are set aside.
     Held,
@@ -125,7 +193,8 @@ pub enum HoldStatusBody {
 }
 
 /// A hold.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Hold)]
 pub struct HoldBody {
     /// Its id.
     pub hold_id: Id,
@@ -138,6 +207,7 @@ pub struct HoldBody {
     /// How many places.
     pub quantity: u32,
     /// The details of the coming booking, as they are kept.
+    #[schema(value_type = serde_json::Map<String, Value>)]
     pub details: Box<RawValue>,
     /// How it stands.
     pub status: HoldStatusBody,
@@ -238,6 +308,23 @@ mod tests {
             assert_eq!(problem.code().status(), 422, "{body}");
             assert_eq!(problem.errors()[0].field, field, "{body}");
         }
+    }
+
+    #[test]
+    fn the_schemas_say_what_is_read() {
+        use crate::document::probe::disagreements;
+
+        let hold = json!({"event_id": ID, "quantity": 2, "details": {"seats": ["A1"]}});
+        let found = disagreements::<HoldRequest>(&hold, |body| place(&body).map(drop));
+        assert_eq!(found, Vec::<String>::new());
+        let other = json!({"details": {"seats": ["A2"]}});
+        let found = disagreements::<OtherDetails>(&other, |body| change(&body).map(drop));
+        assert_eq!(found, Vec::<String>::new());
+        let both = json!({"details": {"seats": ["A2"]}, "extend": true});
+        let found = disagreements::<Extension>(&both, |body| change(&body).map(drop));
+        // With details it may be missing or anything: that is the other schema.
+        let other = ["extend = null is taken", "extend: whether it must be there"];
+        assert_eq!(found, other);
     }
 
     #[test]

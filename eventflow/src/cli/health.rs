@@ -30,12 +30,12 @@ pub(super) fn ask(addr: SocketAddr) -> Result<(), Failure> {
         .map_err(|error| format!("nobody answers at {addr}: {error}"))?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    write!(stream, "GET /readyz HTTP/1.1\r\nhost: {addr}\r\nconnection: close\r\n\r\n")?;
+    let silent = |error| format!("the server at {addr} does not answer: {error}");
+    // In one piece: a server that breaks off must not meet a second one.
+    let request = format!("GET /readyz HTTP/1.1\r\nhost: {addr}\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).map_err(silent)?;
     let mut answer = Vec::new();
-    stream
-        .take(ANSWER_BYTES)
-        .read_to_end(&mut answer)
-        .map_err(|error| format!("the server at {addr} does not answer: {error}"))?;
+    stream.take(ANSWER_BYTES).read_to_end(&mut answer).map_err(silent)?;
     let answer = String::from_utf8_lossy(&answer);
     let status = answer.split(' ').nth(1).unwrap_or("nothing");
     if status != "200" {

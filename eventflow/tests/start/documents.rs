@@ -62,6 +62,16 @@ fn every_code_is_in_the_table() {
     same(&table(&text, "## Codes"), &expected, "the table of codes in docs/api.md is old");
 }
 
+#[test]
+fn the_snapshot_of_the_document_is_up_to_date() {
+    let same = document("openapi.json") == eventflow::document::openapi_json();
+    assert!(
+        same,
+        "docs/openapi.json is not what the program tells. Look at the change, which every client \
+         sees, and renew it: cargo run -q -- openapi > docs/openapi.json"
+    );
+}
+
 /// The literal messages of the log lines in a source text, tests left out.
 fn messages(source: &str) -> Vec<String> {
     let source = source.split("mod tests {").next().unwrap_or_default();

@@ -7,6 +7,7 @@
 //! sessions   the tokens that follow from one log-in, and their end
 //! attempts   who tries too often, found out before anything costly is done
 //! password   which passwords are taken, how they are hashed, who waits for that
+//! document   what the routes say of themselves
 //! error      what can go wrong, and how the world sees it
 //! ```
 //!
@@ -14,6 +15,7 @@
 //! check of tokens (`api::identity`), other services, drivers.
 
 mod attempts;
+pub mod document;
 pub mod error;
 pub mod options;
 mod password;

@@ -5,6 +5,7 @@
 //! service    Service::new(options, parts), router(), internal_router()
 //! routes     every route on one screen; a file per resource below
 //! read       what lists need besides rows: positions, events, ticket codes
+//! document   what the routes say of themselves
 //! error      failures of actors and stores as Problems
 //! meters     what is counted of commands
 //! streams    how many streams of availability are open
@@ -15,6 +16,7 @@
 //! Deliberately not here: rules (engine), durability (actors), descriptions of events
 //! (catalog). Booking a place never asks the catalog.
 
+pub mod document;
 mod error;
 mod meters;
 mod options;

@@ -17,6 +17,8 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::post;
 
+pub(crate) use lists::{CURSOR_BYTES, LIMIT, LIMIT_MAX};
+
 use crate::service::Service;
 
 /// Every public route, with who may call it.

@@ -10,7 +10,7 @@ use crate::times::Zone;
 use api::words::Description;
 
 /// Most places of one booking where nothing else is said.
-const DEFAULT_MAX_PER_BOOKING: i64 = 10;
+pub(crate) const DEFAULT_MAX_PER_BOOKING: i64 = 10;
 
 /// An event to be.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,6 +6,7 @@
 //! changes        every change is one command to the event's actor
 //! keys           kept answers, so that a repeated key is told the same
 //! draft          a body to create an event, checked
+//! document       what the routes say of themselves
 //! edit           a body to change an event, checked against what it is now
 //! fields         the fields that both have, and their bounds
 //! times          times as people write them
@@ -23,6 +24,7 @@
 
 mod availability;
 mod changes;
+pub mod document;
 mod draft;
 mod edit;
 mod error;

@@ -10,13 +10,25 @@ use storage::{CatalogFilter, Order, SearchWords, Slice, SortBy, SortValue};
 use crate::times::Zone;
 
 /// Entries of a page when nothing else is asked for.
-const LIMIT: usize = 50;
+pub(crate) const LIMIT: usize = 50;
 
 /// Most entries of a page.
 pub(crate) const LIMIT_MAX: usize = 100;
 
 /// Longest text of a filter, in characters.
-const FILTER_CHARS: usize = 200;
+pub(crate) const FILTER_CHARS: usize = 200;
+
+/// What a list can be sorted by.
+pub(crate) const SORTS: [&str; 8] = [
+    "start_time",
+    "created_at",
+    "price",
+    "title",
+    "-start_time",
+    "-created_at",
+    "-price",
+    "-title",
+];
 
 /// Bytes of a cursor before the value: order and a digest of the filter.
 const HEAD_BYTES: usize = 9;

@@ -10,7 +10,7 @@ use serde_json::Value;
 const TEXT_BYTES: usize = 64;
 
 /// Longest name of a time zone, in bytes.
-const ZONE_BYTES: usize = 64;
+pub(crate) const ZONE_BYTES: usize = 64;
 
 /// 1970-01-01: no event here is older.
 const EARLIEST: Timestamp = Timestamp::EPOCH;

@@ -13,6 +13,7 @@
 //! mail        hands messages to an SMTP server, or writes them to a folder
 //! meters      what is counted
 //! pace        how much of the time background work may take
+//! document    what the routes say of themselves
 //! error       failures of stores as Problems
 //! ```
 //!
@@ -28,6 +29,7 @@
 mod carrier;
 mod contacts;
 mod desk;
+pub mod document;
 mod error;
 mod facts;
 mod letters;

@@ -12,6 +12,8 @@ use api::extract;
 use api::routes::{Access, Routes};
 use axum::Router;
 
+pub(crate) use lists::{CURSOR_BYTES, LIMIT, LIMIT_MAX};
+
 use crate::service::Service;
 
 /// Every public route, with who may call it.

@@ -18,13 +18,13 @@ use crate::read;
 use crate::service::Service;
 
 /// Entries of a page when nothing else is asked for.
-const LIMIT: usize = 100;
+pub(crate) const LIMIT: usize = 100;
 
 /// Most entries of a page.
-const LIMIT_MAX: usize = 500;
+pub(crate) const LIMIT_MAX: usize = 500;
 
 /// Bytes of a cursor: time and id of the last row seen.
-const CURSOR_BYTES: usize = 24;
+pub(crate) const CURSOR_BYTES: usize = 24;
 
 /// Which page of a list is wanted.
 pub(super) struct Page(PageRequest);

@@ -15,13 +15,13 @@ use crate::error::of_storage;
 use crate::service::Service;
 
 /// Entries of a page when nothing else is asked for.
-const LIMIT: usize = 50;
+pub(crate) const LIMIT: usize = 50;
 
 /// Most entries of a page.
-const LIMIT_MAX: usize = 200;
+pub(crate) const LIMIT_MAX: usize = 200;
 
 /// Bytes of a cursor: the id of the last one seen.
-const CURSOR_BYTES: usize = 16;
+pub(crate) const CURSOR_BYTES: usize = 16;
 
 /// Which page is wanted.
 pub(super) struct Page(NoticePage);
