@@ -57,11 +57,19 @@ impl Watch {
     }
 }
 
-/// Read a body away, so much and so long as is reasonable.
-pub(crate) async fn drain(body: Body) {
+/// Read a body away, so much and so long as is reasonable; whether that was all of it.
+pub(crate) async fn drain(body: Body) -> bool {
     let mut body = Limited::new(body, DRAIN_BYTES);
-    let all = async { while let Some(Ok(_)) = body.frame().await {} };
-    let _ = timeout(DRAIN_TIME, all).await;
+    let all = async {
+        loop {
+            match body.frame().await {
+                Some(Ok(_)) => {}
+                Some(Err(_)) => return false,
+                None => return true,
+            }
+        }
+    };
+    timeout(DRAIN_TIME, all).await.unwrap_or(false)
 }
 
 /// A body that tells how far it was read.

@@ -203,10 +203,14 @@ impl Stack {
                 None => self.health.answer_of(path, &self.upstreams).await,
             },
         };
-        match answer {
-            Some(answer) => answer,
-            None => refuse(request, rescue::nothing_here()).await,
+        let Some(answer) = answer else { return refuse(request, rescue::nothing_here()).await };
+        // A body that nobody asked for is read away: closing over it would take the answer
+        // along. Of one that does not end only a short answer has a chance to arrive.
+        let body = request.into_body();
+        if body.is_end_stream() || drain(body).await {
+            return answer;
         }
+        rescue::too_large().into_response()
     }
 
     /// The figures, for those who may see them. For all others there are none.
