@@ -155,8 +155,6 @@ impl Carrier {
         let next = self.shared.store().next_due().await.ok().flatten();
         let Some(next) = next else { return LOOK_EVERY };
         let millis = next.millis().saturating_sub(self.shared.now().millis());
-        // Of somebody whose turn has not come yet there may be one that is due: then the
-        // first of that person is what is waited for.
         Duration::from_millis(u64::try_from(millis).unwrap_or(0))
             .clamp(Duration::from_millis(100), LOOK_EVERY)
     }
