@@ -37,5 +37,6 @@ fn add_to(steps: &mut Steps) -> Result<()> {
     test::add_to(steps)?;
     test::k6::add_to(steps)?;
     test::mail::add_to(steps)?;
+    test::frontend::add_to(steps)?;
     test::add_with_servers_to(steps)
 }

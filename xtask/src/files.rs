@@ -10,7 +10,10 @@ const MOST_FILES: usize = 20_000;
 
 /// What is made at the top, not written; `.gitignore` names the same. In a second working
 /// tree `.git` is a file.
-const MADE: [&str; 3] = ["target", "data", ".git"];
+const MADE: [&str; 4] = ["target", "data", ".git", ".venv"];
+
+/// What Python makes of its modules, anywhere.
+const COMPILED: &str = "__pycache__";
 
 /// All files below `root`, relative to it, sorted.
 ///
@@ -27,7 +30,8 @@ pub(crate) fn all(root: &Path) -> Result<Vec<PathBuf>> {
             let name = entry.file_name();
             let kind = entry.file_type()?;
             let below = folder.join(&name);
-            if folder.as_os_str().is_empty() && MADE.iter().any(|made| name == *made) {
+            let at_the_top = folder.as_os_str().is_empty();
+            if at_the_top && MADE.iter().any(|made| name == *made) || name == COMPILED {
                 continue;
             }
             if kind.is_dir() {

@@ -6,6 +6,7 @@
 //! | `test --with servers` | the tests that need real servers |
 //! | `test --with k6` | the scenarios of `benches/k6`, short, on a server of their own |
 //! | `test --with mail` | the tests that need a real SMTP server |
+//! | `test --with frontend` | the tests of the pages, which need Python and a browser |
 //! | `ci` | format, tidy, licences, clippy, documentation, every kind of `test` |
 //! | `loom` | the loom models of the `actors` crate |
 //! | `mutants` | shows that the kill test fails on each patch of `tests/mutants` |
@@ -49,6 +50,8 @@ usage: cargo xtask <command>
                    the tests that need real servers, on servers of their own
   test --with k6   the scenarios of benches/k6, short; k6 is built if it is missing
   test --with mail the tests that need a real SMTP server, on one that does as it is told
+  test --with frontend
+                   the tests of the pages, with Python and a browser
   ci               format, tidy, licences, clippy, documentation, test
   loom             the loom models of the actors crate
   mutants [NAME]   the kill test must fail on each patch of tests/mutants
@@ -89,6 +92,7 @@ fn run(words: &[&str]) -> Result<bool> {
         ["test", "--with", "servers"] => test::run_with_servers()?,
         ["test", "--with", "k6"] => test::k6::run()?,
         ["test", "--with", "mail"] => test::mail::run()?,
+        ["test", "--with", "frontend"] => test::frontend::run()?,
         ["ci"] => ci::run()?,
         ["loom"] => looms::run()?,
         ["mutants"] => mutants::run(None)?,

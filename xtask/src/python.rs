@@ -1,4 +1,4 @@
-//! Python packages that a step needs: each in an environment of its own in `target/tools`.
+//! Python packages that a step needs, in environments of their own in `target/tools`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::process::{Bound, watch};
+use crate::process::{Bound, root, watch};
 use crate::servers::{install, remove, tools};
 
 /// Longest time to fetch a package.
@@ -17,23 +17,33 @@ const FETCH_LIMIT: Duration = Duration::from_secs(5 * 60);
 /// # Errors
 /// When there is no Python that can make an environment, or the package cannot be had.
 pub(crate) fn with(package: &str) -> Result<PathBuf> {
-    let home = tools().join(package.replace("==", "-"));
+    environment(&tools().join(package.replace("==", "-")), &[package], "")
+}
+
+/// A Python in the folder `home` that has what the words `asked` ask pip for; made anew
+/// when it was made for something else than `wanted`.
+///
+/// # Errors
+/// When there is no Python that can make an environment, or a package cannot be had.
+pub(crate) fn environment(home: &Path, asked: &[&str], wanted: &str) -> Result<PathBuf> {
     let python = home.join("bin/python");
+    // Written when everything is there.
     let done = home.join("complete");
-    if done.exists() {
+    if std::fs::read_to_string(&done).is_ok_and(|made_for| made_for == wanted) {
         return Ok(python);
     }
-    remove(&home)?;
-    if make_environment("python3", &home).is_err() {
+    remove(home)?;
+    if make_environment("python3", home).is_err() {
         // Debian's own is no use for that until its other half is installed.
         install::packages(&["python3-venv"])?;
-        remove(&home)?;
-        make_environment("/usr/bin/python3", &home)?;
+        remove(home)?;
+        make_environment("/usr/bin/python3", home)?;
     }
     let mut fetch = Command::new(&python);
-    fetch.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", package]);
+    fetch.current_dir(root());
+    fetch.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(asked);
     finish(&mut fetch)?;
-    std::fs::write(&done, "").with_context(|| format!("cannot write {}", done.display()))?;
+    std::fs::write(&done, wanted).with_context(|| format!("cannot write {}", done.display()))?;
     Ok(python)
 }
 

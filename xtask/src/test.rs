@@ -5,6 +5,7 @@
 //! otherwise tokio and all that needs it would be compiled twice.
 
 mod cluster;
+pub(crate) mod frontend;
 pub(crate) mod k6;
 pub(crate) mod mail;
 

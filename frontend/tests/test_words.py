@@ -1,0 +1,153 @@
+"""Times, money, escapes, and what a form says."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from frontend import format as fmt
+from frontend.views import bookings, editor, organize
+
+EVENT = {
+    "id": "e",
+    "title": "Tea",
+    "description": "",
+    "location": "Bern",
+    "capacity": 5,
+    "price": 4.5,
+    "timezone": "Europe/Zurich",
+    "start_time": "2030-05-01T13:00:00.000Z",
+    "end_time": "2030-05-01T15:00:00.000Z",
+    "booking_opens_at": "2026-11-25T19:16:33.311Z",
+    "booking_closes_at": "2030-05-01T13:00:00.000Z",
+}
+
+
+def test_an_event_shows_in_its_own_zone_which_is_named():
+    assert fmt.span(EVENT) == "Wed 1 May 2030, 15:00 – 17:00 (Europe/Zurich)"
+    there = EVENT | {"timezone": "Pacific/Auckland"}
+    assert fmt.span(there) == "Thu 2 May 2030, 01:00 – 03:00 (Pacific/Auckland)"
+    long = EVENT | {"end_time": "2030-05-03T15:00:00.000Z"}
+    assert fmt.span(long) == "Wed 1 May 2030, 15:00 – Fri 3 May 2030, 17:00 (Europe/Zurich)"
+    for odd in (None, "", "Nowhere/At_All", "../etc/passwd"):
+        assert fmt.span(EVENT | {"timezone": odd}).endswith("13:00 – 15:00 (UTC)")
+
+
+def test_what_people_wrote_means_nothing():
+    assert fmt.plain("**b** <i>") == r"\*\*b\*\* \<i\>"
+    assert fmt.plain("a\n# b") == r"a \# b"
+    assert ":material" not in fmt.plain(":material/home:")
+    assert fmt.safe_html('<a href="x">\n&') == "&lt;a href=&quot;x&quot;&gt;<br>&amp;"
+
+
+@pytest.mark.parametrize(
+    ("price", "words"),
+    [(0, "Free"), (None, "Free"), (4.5, "4.50"), (12345.678, "12\u202f345.68")],
+)
+def test_money(price, words):
+    assert fmt.money(price) == words
+
+
+def test_counts_and_countdowns():
+    assert fmt.count(1, "place") == "1 place"
+    assert fmt.count(2000, "place") == "2\u202f000 places"
+    assert (fmt.left(0.4), fmt.left(59.9), fmt.left(600)) == ("0:00", "0:59", "10:00")
+    assert (fmt.left(-3), fmt.left(3725)) == ("0:00", "1:02:05")
+    assert fmt.kind("BookingConfirmed") == "Booking confirmed"
+    assert fmt.state("something_new") == ("Something new", "gray")
+
+
+def test_bookings_are_sorted_out_by_time():
+    def at(year: int, status: str = "confirmed") -> dict:
+        time = f"{year}-01-01T00:00:00.000Z"
+        return {"status": status, "event": {"start_time": time, "end_time": time}}
+
+    now = datetime(2030, 1, 1, tzinfo=UTC).timestamp()
+    nothing_known = {"status": "confirmed", "event": None}
+    own = [at(2032), at(2031, "waitlisted"), at(2028), at(2029), at(2031, "cancelled")]
+    coming, past, cancelled = bookings.sorted_out([*own, nothing_known], now)
+    assert coming == [nothing_known, own[1], own[0]]
+    assert past == [own[3], own[2]]
+    assert cancelled == [own[4]]
+
+
+def filled(**other) -> dict:
+    """A form that is right, but for what is given."""
+    values = {
+        "title": " Tea ",
+        "description": "",
+        "location": "Bern",
+        "timezone": "Europe/Zurich",
+        "start_time": datetime(2030, 5, 1, 15),
+        "end_time": datetime(2030, 5, 1, 17),
+        "capacity": 5,
+        "price": 4.5,
+        "booking_opens_at": None,
+        "booking_closes_at": None,
+        "max_per_booking": None,
+        "waitlist": None,
+    }
+    return values | other
+
+
+def test_a_form_becomes_a_body_with_exact_times():
+    body, errors = editor.draft(filled(waitlist=False, max_per_booking=3))
+    assert errors == {}
+    assert body == {
+        "title": "Tea",
+        "description": "",
+        "location": "Bern",
+        "timezone": "Europe/Zurich",
+        "capacity": 5,
+        "price": 4.5,
+        "start_time": "2030-05-01T15:00:00+02:00",
+        "end_time": "2030-05-01T17:00:00+02:00",
+        "max_per_booking": 3,
+        "waitlist": False,
+    }
+
+
+def test_what_is_wrong_is_seen_before_anything_is_sent():
+    _, errors = editor.draft(filled(title=" ", location=None, start_time=None))
+    assert set(errors) == {"title", "location", "start_time"}
+    _, errors = editor.draft(filled(end_time=datetime(2030, 5, 1, 15)))
+    assert set(errors) == {"end_time"}
+    # The night when clocks go forward has no half past two.
+    _, errors = editor.draft(filled(start_time=datetime(2030, 3, 31, 2, 30)))
+    assert set(errors) == {"start_time"}
+
+
+def test_only_what_was_changed_is_sent():
+    values = editor.initial(EVENT)
+    body, errors = editor.draft(values)
+    assert errors == {} and editor.changes(body, EVENT) == {}
+    body, _ = editor.draft(values | {"capacity": 6, "waitlist": True})
+    assert editor.changes(body, EVENT) == {"capacity": 6, "waitlist": True}
+    # Another zone moves the event: the clock shows the same, the moment is another.
+    body, _ = editor.draft(values | {"timezone": "UTC"})
+    assert set(editor.changes(body, EVENT)) == {
+        "timezone",
+        "start_time",
+        "end_time",
+        "booking_opens_at",
+        "booking_closes_at",
+    }
+
+
+def test_the_sales_curve_begins_and_ends():
+    def booked(at: str, quantity: int, status: str = "confirmed") -> dict:
+        return {"updated_at": at, "quantity": quantity, "status": status}
+
+    now = datetime(2027, 1, 1, tzinfo=UTC).timestamp()
+    assert organize.sales([booked("2026-12-01T00:00:00Z", 1, "waitlisted")], EVENT, now).empty
+    curve = organize.sales(
+        [booked("2026-12-02T00:00:00Z", 2), booked("2026-12-01T00:00:00Z", 1)], EVENT, now
+    )
+    assert list(curve["places"]) == [0, 1, 3, 3]
+    assert [at.isoformat()[:10] for at in curve["at"]] == [
+        "2026-11-25",
+        "2026-12-01",
+        "2026-12-02",
+        "2027-01-01",
+    ]

@@ -1,0 +1,299 @@
+"""The form of an event: a new one, or one to change."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import available_timezones
+
+import streamlit as st
+
+from frontend import format as fmt
+from frontend import widgets
+from frontend.api import CLOCK, ApiError
+
+# Fields of the form, in its order.
+FIELDS = (
+    "title",
+    "description",
+    "location",
+    "timezone",
+    "start_time",
+    "end_time",
+    "capacity",
+    "price",
+    "booking_opens_at",
+    "booking_closes_at",
+    "max_per_booking",
+    "waitlist",
+)
+_TIMES = ("start_time", "end_time", "booking_opens_at", "booking_closes_at")
+_RULES = {None: "As it is", True: "Yes", False: "No"}
+
+
+@st.cache_data(show_spinner=False)
+def zones() -> list[str]:
+    """All names of zones: cities and countries first, then the rest."""
+    names = available_timezones()
+    return sorted(names, key=lambda name: ("/" not in name or name.startswith("Etc"), name))
+
+
+# -- from the form to the API ---------------------------------------------------------------
+
+
+def draft(values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """The body of a request, and what is wrong that needs no server to be seen."""
+    errors: dict[str, str] = {}
+    body: dict[str, Any] = {}
+    for name in ("title", "description", "location"):
+        body[name] = (values.get(name) or "").strip()
+    for name in ("title", "location"):
+        if not body[name]:
+            errors[name] = "Please fill this in."
+    body["timezone"] = values["timezone"]
+    body["capacity"] = values["capacity"]
+    body["price"] = round(float(values["price"] or 0), 2)
+    for name in _TIMES:
+        local = values.get(name)
+        if local is None:
+            if name in ("start_time", "end_time"):
+                errors[name] = "Please choose a time."
+            continue
+        text = exact(local, values["timezone"])
+        if text is None:
+            errors[name] = "Clocks go forward then: there is no such time in this zone."
+        else:
+            body[name] = text
+    start, end = body.get("start_time"), body.get("end_time")
+    if start and end and fmt.moment(end) <= fmt.moment(start):
+        errors["end_time"] = "The end has to be after the start."
+    for name in ("max_per_booking", "waitlist"):
+        if values.get(name) is not None:
+            body[name] = values[name]
+    return body, errors
+
+
+def exact(local: datetime, zone_name: str) -> str | None:
+    """A time on the clocks of a zone with its offset; nothing for one that clocks skip."""
+    there = local.replace(tzinfo=fmt.zone(zone_name))
+    utc = there.timestamp()
+    back = datetime.fromtimestamp(utc, there.tzinfo)
+    if back.replace(tzinfo=None) != local.replace(tzinfo=None):
+        return None
+    return there.isoformat()
+
+
+def changes(body: dict[str, Any], one: dict[str, Any]) -> dict[str, Any]:
+    """What in `body` differs from the event."""
+
+    def same(name: str, value: Any) -> bool:
+        known = one.get(name)
+        if name in _TIMES and known:
+            # The form has no seconds.
+            return fmt.moment(value) == fmt.moment(known).replace(second=0, microsecond=0)
+        return value == known
+
+    return {name: value for name, value in body.items() if not same(name, value)}
+
+
+def initial(one: dict[str, Any] | None) -> dict[str, Any]:
+    """What the form begins with."""
+    if one is None:
+        here = fmt.zone(st.context.timezone)
+        soon = datetime.fromtimestamp(CLOCK.now(), here) + timedelta(days=7)
+        start = soon.replace(hour=19, minute=0, second=0, microsecond=0, tzinfo=None)
+        return {
+            "title": "",
+            "description": "",
+            "location": "",
+            "timezone": here.key,
+            "start_time": start,
+            "end_time": start + timedelta(hours=2),
+            "capacity": 20,
+            "price": 0.0,
+            "booking_opens_at": None,
+            "booking_closes_at": None,
+            "max_per_booking": 10,
+            "waitlist": True,
+        }
+    there = fmt.zone(one["timezone"])
+    values = {name: one.get(name) for name in FIELDS}
+    for name in _TIMES:
+        local = fmt.moment(one[name]).astimezone(there)
+        values[name] = local.replace(second=0, microsecond=0, tzinfo=None)
+    values["timezone"] = there.key
+    values["price"] = float(one["price"])
+    return values
+
+
+# -- the form -------------------------------------------------------------------------------
+
+
+def form(prefix: str, one: dict[str, Any] | None, errors: dict[str, str], submit: Any) -> None:
+    """All fields; `submit` is called before the next run, and finds them by `collect`."""
+    start = initial(one)
+
+    def key(name: str) -> str:
+        return f"{prefix}-{name}"
+
+    def below(name: str) -> None:
+        widgets.field_error(errors, name)
+
+    with st.form(f"{prefix}-form"):
+        st.text_input("Title", start["title"], key=key("title"), max_chars=200)
+        below("title")
+        st.text_area("Description", start["description"], key=key("description"), height=150)
+        below("description")
+        st.text_input("Place", start["location"], key=key("location"))
+        below("location")
+        one_half, other = st.columns(2)
+        with one_half:
+            st.datetime_input("Start", start["start_time"], key=key("start_time"))
+            below("start_time")
+        with other:
+            st.datetime_input("End", start["end_time"], key=key("end_time"))
+            below("end_time")
+        names = zones()
+        at = names.index(start["timezone"]) if start["timezone"] in names else names.index("UTC")
+        st.selectbox(
+            "Time zone", names, at, key=key("timezone"), help="All times of this form are there."
+        )
+        below("timezone")
+        one_half, other = st.columns(2)
+        with one_half:
+            st.number_input(
+                "Places", 1, 1_000_000, int(start["capacity"]), step=1, key=key("capacity")
+            )
+            below("capacity")
+        with other:
+            st.number_input(
+                "Price of a place (0 is free)",
+                0.0,
+                1e9,
+                start["price"],
+                step=1.0,
+                format="%.2f",
+                key=key("price"),
+            )
+            below("price")
+        with st.expander("Booking", expanded=any(name in errors for name in FIELDS[8:])):
+            _rules(one, start, key, below)
+        label = "Create the event" if one is None else "Save"
+        st.form_submit_button(label, type="primary", on_click=submit)
+
+
+def _rules(one: dict[str, Any] | None, start: dict[str, Any], key: Any, below: Any) -> None:
+    one_half, other = st.columns(2)
+    with one_half:
+        st.datetime_input(
+            "Booking opens",
+            start["booking_opens_at"],
+            key=key("booking_opens_at"),
+            help="At once, unless a time is chosen.",
+        )
+        below("booking_opens_at")
+    with other:
+        st.datetime_input(
+            "Booking closes",
+            start["booking_closes_at"],
+            key=key("booking_closes_at"),
+            help="When the event starts, unless a time is chosen.",
+        )
+        below("booking_closes_at")
+    with one_half:
+        st.number_input(
+            "Most places of one booking",
+            1,
+            1_000_000,
+            start["max_per_booking"],
+            step=1,
+            key=key("max_per_booking"),
+            placeholder="as it is",
+        )
+        below("max_per_booking")
+    with other:
+        options = [True, False] if one is None else [None, True, False]
+        st.selectbox("Waitlist", options, format_func=_RULES.__getitem__, key=key("waitlist"))
+        below("waitlist")
+
+
+def collect(prefix: str) -> dict[str, Any]:
+    """What the form says."""
+    return {name: st.session_state[f"{prefix}-{name}"] for name in FIELDS}
+
+
+# -- a new event ----------------------------------------------------------------------------
+
+
+def create_page() -> None:
+    """A form that makes one event, however often it is sent."""
+    if not widgets.need_login("make an event"):
+        return
+    state = st.session_state
+    state.setdefault("form-create", {"intent": secrets.token_hex(8), "error": None, "made": None})
+    filled = state["form-create"]
+    if filled["made"]:
+        widgets.flash("The event is there.")
+        widgets.open_event(filled["made"])
+    error: ApiError | None = filled["error"]
+    _, middle, _ = st.columns([1, 4, 1])
+    with middle:
+        widgets.title("New event")
+        if error:
+            widgets.other_errors(error, FIELDS)
+        form("create", None, error.errors if error else {}, _create)
+
+
+def local_error(errors: dict[str, str]) -> ApiError:
+    """As if EventFlow had said it."""
+    return ApiError(422, "validation_failed", "Please look at the marked fields.", errors=errors)
+
+
+def _create() -> None:
+    filled = st.session_state["form-create"]
+    body, errors = draft(collect("create"))
+    if errors:
+        filled["error"] = local_error(errors)
+        return
+    try:
+        made = widgets.api().write("POST", "/events", body, intent=filled["intent"]).value
+    except ApiError as error:
+        filled["error"] = error
+    else:
+        filled["made"] = made["id"]
+
+
+# -- a change -------------------------------------------------------------------------------
+
+
+def edit(one: dict[str, Any], etag: str) -> None:
+    """The form of an event that is there. Somebody else's change in between is not undone."""
+    prefix = f"edit-{one['id']}-{one['version']}"
+    error: ApiError | None = st.session_state.pop("edit-error", None)
+    if error:
+        widgets.other_errors(error, FIELDS)
+
+    def submit() -> None:
+        body, errors = draft(collect(prefix))
+        if errors:
+            st.session_state["edit-error"] = local_error(errors)
+            return
+        changed = changes(body, one)
+        if not changed:
+            widgets.flash("There is nothing to save.", ":material/info:")
+            return
+        try:
+            widgets.api().write(
+                "PATCH",
+                f"/events/{one['id']}",
+                changed,
+                intent=f"edit {etag}",
+                if_match=etag,
+            )
+        except ApiError as refused:
+            st.session_state["edit-error"] = refused
+        else:
+            widgets.flash("Saved.")
+
+    form(prefix, one, error.errors if error else {}, submit)
