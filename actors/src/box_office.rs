@@ -9,7 +9,7 @@ use ractor::ActorRef;
 use storage::{Header, StorageError};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 use crate::admission::{Admitted, AtTheDoor};
 use crate::directory::{Place, StartWaiter};
@@ -120,7 +120,7 @@ impl BoxOffice {
         }
         let (actor, admitted) = self.actor(&place, door, deadline).await?;
         let (to, answer) = oneshot::channel();
-        let waiting = PendingReceipt { to, admitted };
+        let waiting = PendingReceipt { to, admitted, span: Span::current() };
         let message = Message::Submission(Box::new(Submission { request, waiting }));
         // Refused at once: the actor is dead already and cannot have seen it. The successor
         // is asked by the loop above.
@@ -272,6 +272,19 @@ impl BoxOffice {
                 watch.begin(CommittedState { seq: header.head.seq, summary: header.summary });
                 watch
             }))
+    }
+
+    /// Whether commands can be decided here: the system takes them, no part of the events is
+    /// closed for repair, commits come to an end, and the store answers a small read. Among
+    /// replicas the parts that are served are theirs to say.
+    pub async fn decides(&self) -> bool {
+        let shared = &self.shared;
+        let mut partitions = shared.ownership.partitions();
+        let mut whole = || partitions.all(|partition| shared.ownership.is_open(partition));
+        !shared.is_draining()
+            && (shared.cluster.is_some() || whole())
+            && !shared.commits.is_stuck()
+            && shared.stores.commit.era().await.is_ok()
     }
 
     /// Process time: the value at start plus a monotonic clock.

@@ -8,7 +8,7 @@ use engine::{EventId, Snapshot};
 use ractor::ActorRef;
 use storage::{Batch, BatchId, Epoch, Head, PartitionId, SnapshotToKeep, StorageError, record};
 use tokio::time::Instant;
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 use crate::directory::Place;
 use crate::error::SubmitError;
@@ -19,6 +19,9 @@ use crate::protocol::staging::Staging;
 use crate::shared::Shared;
 use crate::steward;
 use crate::watchers::CommittedState;
+
+/// Most requests that the span of one commit is linked with.
+const LINKS: usize = 32;
 
 /// One actor's committer.
 pub(crate) struct Committer {
@@ -40,9 +43,14 @@ impl Committer {
         let event = self.place.event;
         let mut delivery = Delivery::new(Arc::clone(&self.staging), event, self.epoch);
         loop {
+            // Under which request's span what follows is logged.
+            let mut span = Span::none();
             let after = match delivery.next(|| self.shared.batch_ids.next()) {
                 Step::Rest => return,
-                Step::Commit(batch) => self.commit(&mut delivery, batch).await,
+                Step::Commit(batch) => {
+                    span = self.span(delivery.waiting(), &batch);
+                    self.commit(&mut delivery, batch).instrument(span.clone()).await
+                }
                 Step::Validate { epoch, head } => {
                     delivery.validated(self.shared.stores.commit.validate(event, epoch, head).await)
                 }
@@ -51,7 +59,7 @@ impl Committer {
                 After::Repeat => unreachable!("a commit is repeated until it means something"),
                 After::Release { committed, answers } => self.release(committed, answers),
                 After::End { ending, answers, staged } => {
-                    self.end(&ending, answers, staged);
+                    span.in_scope(|| self.end(&ending, answers, staged));
                     return;
                 }
             }
@@ -61,16 +69,40 @@ impl Committer {
     /// Send one batch until the store's answer means something.
     async fn commit(&self, delivery: &mut Delivery<Waiting>, batch: Batch) -> After<Waiting> {
         let in_flight = self.shared.commits.enter();
+        let meters = &self.shared.meters;
+        meters.batch(delivery.waiting().len(), batch.blob.len());
+        let begun = Instant::now();
+        let after = self.send(delivery, batch).await;
+        let ending = match &after {
+            After::End { ending, .. } => Some(ending),
+            _ => None,
+        };
+        meters.committed(begun.elapsed(), ending);
+        drop(in_flight);
+        after
+    }
+
+    /// What a commit is logged under. It serves many requests; its lines carry the id of the
+    /// first, and the span is linked with those of the others, so far as there is room. If
+    /// nobody wants to hear of commits, what goes wrong is still told under that request.
+    fn span(&self, waiting: &[Waiting], batch: &Batch) -> Span {
+        let mut spans = waiting.iter().filter_map(Waiting::span);
+        let first = spans.next();
         let span = tracing::debug_span!(
+            parent: first.and_then(Span::id),
             "commit",
             event = %self.place.event,
             bytes = batch.blob.len(),
-            answers = delivery.waiting(),
+            answers = waiting.len(),
             seq = batch.next.seq.0,
         );
-        let after = self.send(delivery, batch).instrument(span).await;
-        drop(in_flight);
-        after
+        if span.is_disabled() {
+            return first.cloned().unwrap_or_else(Span::none);
+        }
+        for other in spans.take(LINKS) {
+            span.follows_from(other);
+        }
+        span
     }
 
     /// Send the same batch until the store gives an answer that means something, or the
@@ -104,9 +136,13 @@ impl Committer {
             self.shared.tail.push(partition, self.epoch, committed.entry);
             self.shared.watchers.publish(event, || CommittedState { seq: head.seq, summary });
             self.place.acknowledged(head);
+            self.place.waits(summary.counts.waitlist_entries);
             snapshot = committed.snapshot.map(|snapshot| (snapshot, head));
         }
         for answer in answers {
+            if let Some(span) = told(&answer) {
+                span.in_scope(|| tracing::debug!("an answer is released"));
+            }
             answer.release();
         }
         if let Some((snapshot, head)) = snapshot {
@@ -165,8 +201,16 @@ pub(crate) fn keep_snapshot(
     });
 }
 
+/// The span of an answer, if anybody wants to hear of each.
+fn told(answer: &Waiting) -> Option<&Span> {
+    if tracing::enabled!(tracing::Level::DEBUG) { answer.span() } else { None }
+}
+
 fn fail_batch(answers: Vec<Waiting>, ending: &Ending) {
     for answer in answers {
+        if let Some(span) = told(&answer) {
+            span.in_scope(|| tracing::debug!(?ending, "an answer is not to be had"));
+        }
         answer.fail(match ending {
             ending if ending.perhaps_written() => SubmitError::Unknown,
             Ending::NotWritten(why) => SubmitError::Unavailable(why.clone()),

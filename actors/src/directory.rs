@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use dashmap::DashMap;
@@ -45,6 +45,8 @@ pub(crate) struct Place {
     /// Held by a committer at work and by a load: one follows the other.
     pub(crate) lane: tokio::sync::Mutex<()>,
     suspicious: AtomicBool,
+    /// Entries of the waitlist as committed last, for the figures.
+    waiting: AtomicU32,
     memory: Mutex<Memory>,
 }
 
@@ -66,6 +68,7 @@ impl Place {
             slot: Slot::new(permits),
             lane: tokio::sync::Mutex::new(()),
             suspicious: AtomicBool::new(false),
+            waiting: AtomicU32::new(0),
             memory: Mutex::default(),
         }
     }
@@ -73,6 +76,11 @@ impl Place {
     /// Answers are released upon this head.
     pub(crate) fn acknowledged(&self, head: Head) {
         self.memory.lock().acknowledged = Some(head);
+    }
+
+    /// So many entries wait.
+    pub(crate) fn waits(&self, entries: u32) {
+        self.waiting.store(entries, Ordering::Relaxed);
     }
 
     /// Somebody else has owned the event meanwhile: that its history goes on from what was
@@ -202,6 +210,12 @@ impl Directory {
     /// All awake actors.
     pub(crate) fn awake_actors(&self) -> Vec<ActorRef<Message>> {
         self.places.iter().filter_map(|place| place.slot.awake()).collect()
+    }
+
+    /// How many entries the waitlists of all events have that are awake.
+    pub(crate) fn waiting(&self) -> u64 {
+        let awake = self.places.iter().filter(|place| !place.slot.is_asleep());
+        awake.map(|place| u64::from(place.waiting.load(Ordering::Relaxed))).sum()
     }
 
     /// How many actors live.

@@ -85,6 +85,7 @@ impl Actor for EventActor {
     ) -> Result<State, ActorProcessingErr> {
         let Arguments { shared, place, generation, recovered } = arguments;
         shared.directory.woke();
+        place.waits(recovered.inventory.counts().waitlist_entries);
         shared.supervision.born(myself.get_id(), Arc::clone(&place), generation);
         let mut state = State {
             shared,
@@ -157,11 +158,14 @@ impl State {
             return Ok(());
         }
         let command = submission.request.key.digest;
+        let span = submission.waiting.span.clone();
+        let _entered = span.enter();
         // A panic in the rules must not take the whole event along for ever: the command is
         // remembered, the memory it may have spoilt is dropped, the successor loads.
         match catch_unwind(AssertUnwindSafe(|| self.decide(submission))) {
             Ok(()) => Ok(()),
             Err(_) => {
+                tracing::warn!(event = %self.place.event, "a command made its actor panic");
                 self.place.suspect(command);
                 Err("a command made the actor panic".into())
             }

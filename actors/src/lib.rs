@@ -15,7 +15,7 @@
 //! answers that leave only when they are durable.
 //!
 //! Beside them: `sweeper` wakes sleeping events whose deadlines have come, `watchers` tell
-//! whoever watches an event of each commit.
+//! whoever watches an event of each commit, `meters` count for whoever watches the process.
 //!
 //! Deliberately not here: HTTP, adapters, the wall clock. `protocol` has neither IO nor
 //! async.
@@ -29,6 +29,7 @@ mod error;
 mod event_actor;
 mod fresh_views;
 mod look;
+mod meters;
 mod options;
 mod peers;
 mod permits;
@@ -51,6 +52,6 @@ pub use fresh_views::{FreshViews, PAGE_ROWS};
 pub use options::Options;
 pub use peers::{PeerError, Peers, TailAnswer, TailQuestion};
 pub use steward::{Identity, ReplicaStatus, Steward};
-pub use system::{StartError, System, join, start};
+pub use system::{Gauges, StartError, System, join, start};
 pub use tail::{TailRows, Wanted};
 pub use watchers::{CommittedState, Watch};

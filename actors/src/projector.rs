@@ -12,6 +12,7 @@ use storage::{
     project, record,
 };
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::shared::Shared;
 use crate::steward;
@@ -217,6 +218,7 @@ impl Projector {
                     }
                 }
                 Err(error) => {
+                    self.shared.meters.projection_failures.increment(1);
                     tracing::error!(partition = self.partition.0, %error, "a projection failed");
                     if stopping {
                         return;
@@ -263,6 +265,7 @@ impl Projector {
         if entries.is_empty() {
             return Ok(false);
         }
+        let begun = Instant::now();
         self.keep_in_journal(&entries).await?;
         let Projected { changes, messages, upto } = self.project(&entries)?;
         let messages = self.publish_here(messages, upto).await?;
@@ -275,6 +278,7 @@ impl Projector {
             queue.add(messages, upto);
         }
         self.shared.tail.projected(self.partition, self.epoch, upto);
+        self.shared.meters.projection_seconds.record(begun.elapsed());
         Ok(true)
     }
 

@@ -9,7 +9,9 @@ use storage::{
     BookingStores, Epoch, Era, OutboxEntry, PartitionId, Position, StorageError, Target,
 };
 
+use parking_lot::Mutex;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 use crate::admission::Admission;
 use crate::clock::Clock;
@@ -17,6 +19,7 @@ use crate::committer::BatchIds;
 use crate::directory::Directory;
 use crate::error::SubmitError;
 use crate::look::Look;
+use crate::meters::Meters;
 use crate::options::Options;
 use crate::steward::Cluster;
 use crate::supervisor::Supervision;
@@ -39,6 +42,7 @@ pub(crate) struct Shared {
     /// What there is more of in a cluster; `None` in a process that owns everything.
     pub(crate) cluster: Option<Cluster>,
     pub(crate) commits: CommitGauge,
+    pub(crate) meters: Meters,
     pub(crate) batch_ids: BatchIds,
     /// Turns of projectors: there may be one for each partition.
     pub(crate) projecting: Semaphore,
@@ -231,13 +235,43 @@ pub(crate) struct CommitGauge {
     in_flight: AtomicUsize,
     /// How many there have been, to see whether one came and went.
     begun: AtomicU64,
+    ended: AtomicU64,
     idle: tokio::sync::Notify,
+    /// How many had ended when one was last seen to, for whoever asks for health.
+    progress: Mutex<Option<(u64, Instant)>>,
 }
+
+/// Commits on their way, none of which ends for this long, are stuck: the disk does not
+/// answer.
+const STUCK: Duration = Duration::from_secs(5);
 
 /// One commit on its way.
 pub(crate) struct InFlight<'a>(&'a CommitGauge);
 
 impl CommitGauge {
+    /// How many are on their way.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::Acquire)
+    }
+
+    /// Whether commits are on their way and none has ended for long, as far as whoever looks
+    /// now and then can see.
+    pub(crate) fn is_stuck(&self) -> bool {
+        let ended = self.ended.load(Ordering::Acquire);
+        let mut progress = self.progress.lock();
+        if self.in_flight() == 0 {
+            *progress = None;
+            return false;
+        }
+        match &*progress {
+            Some((before, since)) if *before == ended => since.elapsed() >= STUCK,
+            _ => {
+                *progress = Some((ended, Instant::now()));
+                false
+            }
+        }
+    }
+
     pub(crate) fn enter(&self) -> InFlight<'_> {
         self.in_flight.fetch_add(1, Ordering::AcqRel);
         self.begun.fetch_add(1, Ordering::AcqRel);
@@ -273,8 +307,30 @@ impl CommitGauge {
 
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
+        self.0.ended.fetch_add(1, Ordering::AcqRel);
         if self.0.in_flight.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.0.idle.notify_waiters();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn commits_of_which_none_ends_are_stuck() {
+        let gauge = CommitGauge::default();
+        let first = gauge.enter();
+        let second = gauge.enter();
+        assert!(!gauge.is_stuck());
+        tokio::time::advance(STUCK).await;
+        assert!(gauge.is_stuck());
+        drop(first);
+        assert!(!gauge.is_stuck(), "one has ended");
+        tokio::time::advance(STUCK).await;
+        assert!(gauge.is_stuck());
+        drop(second);
+        assert!(!gauge.is_stuck(), "there is none");
     }
 }

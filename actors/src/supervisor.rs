@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use dashmap::DashMap;
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, ActorStatus, SupervisionEvent};
+use tokio::time::Instant;
 
 use crate::directory::Place;
 use crate::error::SubmitError;
@@ -124,7 +125,9 @@ async fn try_start(
     if shared.directory.awake() >= shared.options.awake_events {
         return unavailable("too many events are in use at a time");
     }
+    let begun = Instant::now();
     let recovered = recover(shared, place).await?;
+    shared.meters.load_seconds.record(begun.elapsed());
     let Some(supervisor) = shared.supervision.supervisor.get() else {
         return unavailable("the system has not started");
     };
@@ -172,6 +175,7 @@ fn start_successor(
         place.slot.failed(next, SubmitError::Unavailable("the system is stopping".into()));
         return;
     }
+    shared.meters.deaths.increment(1);
     let deaths = place.died();
     let pause = pause_after(deaths, shared.options.restart_pause, shared.options.restart_pause_max);
     tracing::warn!(event = %place.event, deaths, ?pause, ?failure, "an actor died");

@@ -19,6 +19,7 @@ use crate::committer::BatchIds;
 use crate::directory::Directory;
 use crate::fresh_views::FreshViews;
 use crate::look::Look;
+use crate::meters::Meters;
 use crate::options::Options;
 use crate::projector::Projector;
 use crate::shared::{CommitGauge, Ownership, Shared};
@@ -184,6 +185,7 @@ fn shared(
         look: Look::new(Arc::clone(&stores.commit)),
         cluster,
         commits: CommitGauge::default(),
+        meters: Meters::new(),
         batch_ids: BatchIds::new(incarnation),
         projecting: Semaphore::new(PROJECTING),
         watchers: Watchers::default(),
@@ -239,7 +241,24 @@ async fn claim(
     Err(StartError::Claimed)
 }
 
+/// What is looked up when somebody asks for the figures. Cheap to clone.
+#[derive(Clone)]
+pub struct Gauges(Arc<Shared>);
+
+impl Gauges {
+    /// Look it up, and tell whoever counts in this process.
+    pub fn set(&self) {
+        self.0.set_gauges();
+    }
+}
+
 impl System {
+    /// What is looked up when somebody asks for the figures.
+    #[must_use]
+    pub fn gauges(&self) -> Gauges {
+        Gauges(Arc::clone(&self.shared))
+    }
+
     /// The door for commands.
     #[must_use]
     pub fn box_office(&self) -> BoxOffice {

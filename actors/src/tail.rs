@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use engine::Timestamp;
 use parking_lot::Mutex;
 use storage::{Epoch, OutboxEntry, PartitionId, Position, StorageError};
 use tokio::sync::Notify;
@@ -36,7 +37,18 @@ struct PartitionTail {
     index: Mutex<(Epoch, Index)>,
     /// Booking events in the queue.
     size: AtomicUsize,
+    /// And their bytes, those of the bookkeeping with them.
+    bytes: AtomicUsize,
     pushed: Notify,
+}
+
+/// How far the views are behind.
+pub(crate) struct Behind {
+    /// Positions of the outbox that they lack.
+    pub(crate) batches: usize,
+    pub(crate) bytes: usize,
+    /// When the oldest of them was decided.
+    pub(crate) oldest: Option<Timestamp>,
 }
 
 /// Batches in the order of the outbox. A commit that is acknowledged to its actor a
@@ -68,6 +80,7 @@ impl Tail {
             queue: Mutex::new(Queue::new(Epoch(0), Position(0))),
             index: Mutex::default(),
             size: AtomicUsize::new(0),
+            bytes: AtomicUsize::new(0),
             pushed: Notify::new(),
         };
         Self { partitions: (0..partitions).map(tail).collect(), limit }
@@ -80,6 +93,7 @@ impl Tail {
         let mut queue = tail.queue.lock();
         *queue = Queue::new(epoch, projected);
         tail.size.store(0, Ordering::Release);
+        tail.bytes.store(0, Ordering::Release);
         drop(queue);
         // A reader who is at it may take long, and is not waited for: the next one sees that
         // the index is of another ownership.
@@ -103,7 +117,7 @@ impl Tail {
     /// bound says.
     pub(crate) fn push(&self, partition: PartitionId, epoch: Epoch, entry: OutboxEntry) {
         let tail = self.of(partition);
-        let size = booking_events(&entry);
+        let (size, bytes) = (booking_events(&entry), bytes_of(&entry));
         let entry = Arc::new(entry);
         {
             let mut queue = tail.queue.lock();
@@ -125,6 +139,7 @@ impl Tail {
             queue.unindexed.push_back(entry);
             // Under the lock, so that nobody takes it off before it was added.
             tail.size.fetch_add(size, Ordering::AcqRel);
+            tail.bytes.fetch_add(bytes, Ordering::AcqRel);
         }
         tail.pushed.notify_one();
     }
@@ -138,7 +153,7 @@ impl Tail {
     /// Everything up to `upto` is in the views now.
     pub(crate) fn projected(&self, partition: PartitionId, epoch: Epoch, upto: Position) {
         let tail = self.of(partition);
-        let mut size = 0;
+        let (mut size, mut bytes) = (0, 0);
         {
             let mut queue = tail.queue.lock();
             if queue.epoch != epoch {
@@ -147,6 +162,7 @@ impl Tail {
             while queue.projected < upto {
                 let Some(entry) = queue.entries.pop_front() else { break };
                 size += entry.as_deref().map_or(0, booking_events);
+                bytes += entry.as_deref().map_or(0, bytes_of);
                 queue.projected.0 += 1;
                 queue.ready = queue.ready.saturating_sub(1);
             }
@@ -155,6 +171,7 @@ impl Tail {
                 queue.unindexed.pop_front();
             }
             tail.size.fetch_sub(size, Ordering::AcqRel);
+            tail.bytes.fetch_sub(bytes, Ordering::AcqRel);
         }
         let mut index = tail.index.lock();
         if index.0 == epoch {
@@ -186,6 +203,17 @@ impl Tail {
     /// Up to where the views have a partition.
     pub(crate) fn viewed(&self, partition: PartitionId) -> Position {
         self.of(partition).queue.lock().projected
+    }
+
+    /// How far the views are behind a partition.
+    pub(crate) fn behind(&self, partition: PartitionId) -> Behind {
+        let tail = self.of(partition);
+        let queue = tail.queue.lock();
+        Behind {
+            batches: queue.entries.len(),
+            bytes: tail.bytes.load(Ordering::Acquire),
+            oldest: queue.entries.iter().flatten().next().map(|entry| entry.at),
+        }
     }
 
     /// How many booking events are in the tail of a partition.
@@ -234,6 +262,11 @@ impl Tail {
         }
         Ok(index.1.overlay(wanted))
     }
+}
+
+/// What one batch takes of memory, its index left out.
+fn bytes_of(entry: &OutboxEntry) -> usize {
+    entry.blob.len() + size_of::<OutboxEntry>()
 }
 
 /// What a batch counts for the bound: its booking events, but those that are long, such as

@@ -153,11 +153,11 @@ async fn a_bus_that_was_away_is_fed_from_the_journal_and_holds_up_nobody() {
         cursor(&stage.stores, Target::Bus).await == last(&stage.stores).await
     })
     .await;
-    assert_eq!(bus.kinds().await, ["EventOpened"]);
+    assert_eq!(bus.kinds().await, ["EventOpened", "PlacesChanged", "PlacesChanged"]);
     // And from then on it is told at once.
     let gone = Command::CancelEvent { if_version: None };
     stage.submit(user(0), gone).await.unwrap();
-    eventually("the bus is told", async || bus.kinds().await.len() == 2).await;
+    eventually("the bus is told", async || bus.kinds().await.len() == 4).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

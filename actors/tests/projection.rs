@@ -122,13 +122,13 @@ async fn facts_of_the_event_reach_the_bus_in_order() {
     stage.submit(user(0), Command::CancelEvent { if_version: None }).await.unwrap();
     let bus = stage.store.stores().bus;
     let mut kinds = Vec::new();
-    while kinds.len() < 2 {
+    while kinds.len() < 3 {
         for delivery in bus.next("test", 10).await.unwrap() {
             bus.acknowledge("test", delivery.number).await.unwrap();
             kinds.push(delivery.kind);
         }
     }
-    assert_eq!(kinds, ["EventOpened", "EventCancelled"]);
+    assert_eq!(kinds, ["EventOpened", "PlacesChanged", "EventCancelled"]);
 }
 
 #[tokio::test]

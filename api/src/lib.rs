@@ -7,9 +7,11 @@
 //! extract      Json, Path, Query whose failures are Problems
 //! identity     tokens: issuing, checking, the Caller
 //! headers      Idempotency-Key and its kin
+//! health       whether a service can do its work
 //! page         cursors, limits, links to the next page
 //! routes       routers together with the table of who may call what
 //! upstream     how one face calls another
+//! trail        whose request is being served, for logs and traces
 //! rate         how often somebody may do something
 //! clock        time and randomness, handed in
 //! wire         ids, times and money as they are written
@@ -27,6 +29,7 @@ pub mod clock;
 pub mod extract;
 pub mod fields;
 pub mod headers;
+pub mod health;
 pub mod identity;
 pub mod internal;
 pub mod notification;
@@ -35,6 +38,7 @@ pub mod problem;
 pub mod rate;
 pub mod refusal;
 pub mod routes;
+pub mod trail;
 pub mod upstream;
 pub mod wire;
 pub mod words;

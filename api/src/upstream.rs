@@ -8,6 +8,7 @@ use http::{Request, Response, StatusCode};
 use tower::ServiceExt;
 
 use crate::problem::{ErrorCode, Problem};
+use crate::trail;
 
 mod client;
 mod replicas;
@@ -122,9 +123,11 @@ impl Upstream {
     ///
     /// # Errors
     /// When there is nobody to answer.
-    pub async fn call(&self, request: Request<Body>) -> Result<Response<Body>, UpstreamError> {
+    pub async fn call(&self, mut request: Request<Body>) -> Result<Response<Body>, UpstreamError> {
         match self {
             Self::Local(place) => {
+                // The span is the caller's own; the id is for whoever calls further.
+                trail::leave_id(request.headers_mut());
                 let router = place.0.get().ok_or(UpstreamError::NotReady)?.clone();
                 match router.oneshot(request).await {
                     Ok(response) => Ok(response),

@@ -23,7 +23,7 @@ pub use cluster::Cluster;
 pub use notification::Smtp;
 pub use sections::{
     Actors, Auth, Booking, Catalog, Data, Gateway, Limits, Log, Notification, Password, RateLimit,
-    Server, Storage,
+    Server, Storage, Trace,
 };
 
 /// Why the settings cannot be used. Each is a sentence for whoever started the program.
@@ -101,6 +101,8 @@ pub struct Config {
     pub cluster: Cluster,
     /// What is logged.
     pub log: Log,
+    /// What is traced.
+    pub trace: Trace,
 }
 
 impl Config {
@@ -155,6 +157,7 @@ impl Config {
         self.limits.in_range()?;
         self.storage.in_range()?;
         self.cluster.in_range()?;
+        self.trace.in_range()?;
         self.listen_addr()?;
         if self.data.dir.as_os_str().is_empty() {
             return Err(ConfigError::invalid("data.dir", "the name of a folder"));
@@ -168,10 +171,13 @@ impl Config {
             let expected = "more than `booking.deadline_ms`";
             return Err(ConfigError::invalid("catalog.booking_patience_ms", expected));
         }
-        for network in &self.gateway.trusted_proxies {
-            if gateway::client::parse_network(network).is_none() {
+        for (key, networks) in [
+            ("gateway.trusted_proxies", &self.gateway.trusted_proxies),
+            ("server.metrics_from", &self.server.metrics_from),
+        ] {
+            if networks.iter().any(|network| gateway::client::parse_network(network).is_none()) {
                 let expected = "a list of addresses and networks like \"10.0.0.0/8\"";
-                return Err(ConfigError::invalid("gateway.trusted_proxies", expected));
+                return Err(ConfigError::invalid(key, expected));
             }
         }
         for origin in &self.gateway.cors_origins {
@@ -183,6 +189,10 @@ impl Config {
         if !telemetry::LEVELS.contains(&self.log.level.as_str()) {
             let expected = format!("one of {}", telemetry::LEVELS.join(", "));
             return Err(ConfigError::invalid("log.level", expected));
+        }
+        if !telemetry::FORMATS.contains(&self.log.format.as_str()) {
+            let expected = format!("one of {}", telemetry::FORMATS.join(", "));
+            return Err(ConfigError::invalid("log.format", expected));
         }
         Ok(())
     }

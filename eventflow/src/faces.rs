@@ -6,11 +6,12 @@ use actors::System;
 use api::routes::Route;
 use api::upstream::{LateRouter, Replicas};
 use api::{Upstream, Verifier};
-use gateway::{Gateway, Readiness, Upstreams};
+use gateway::{Beside, Gateway, Readiness, Upstreams};
 use storage::Stores;
 
 use crate::clock::{ProcessClock, SystemEntropy};
 use crate::config::Config;
+use crate::figures::Board;
 use crate::keys::Keys;
 use crate::node::NodeError;
 
@@ -55,6 +56,7 @@ impl Faces {
         keys: Keys,
         clock: &Arc<ProcessClock>,
         entropy: &Arc<SystemEntropy>,
+        board: &Board,
     ) -> Result<Self, NodeError> {
         let verifier = Arc::new(Verifier::new(&[keys.issuer.public_key()], clock.clone()));
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -80,7 +82,9 @@ impl Faces {
                 let catalog = Upstream::Local(catalog_internal.clone());
                 let secret = keys.ticket_secret;
                 let service = booking_service(config, system, catalog, &verifier, entropy, secret);
-                (service.router().into(), service.internal_router().into())
+                let faces = (service.router().into(), service.internal_router().into());
+                board.add_quick(move || service.set_gauges());
+                faces
             }
         };
         let catalog = catalog::Service::new(
@@ -108,6 +112,11 @@ impl Faces {
                 entropy: entropy.clone(),
             },
         )?;
+        let waiting = notification.clone();
+        board.add(move || {
+            let waiting = waiting.clone();
+            async move { waiting.set_gauges().await }
+        });
         let upstreams = Upstreams {
             auth: auth.router().into(),
             booking,
@@ -121,6 +130,7 @@ impl Faces {
             readiness.clone(),
             &**entropy,
             verifier,
+            Beside { routes: routes(), figures: Some(board.figures(&config.server)) },
         );
         Ok(Self { gateway, readiness, auth, catalog, notification })
     }

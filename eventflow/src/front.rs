@@ -15,7 +15,7 @@ use api::extract::{JsonBytes, json_response};
 use api::identity::{ENDED_MEMORY, Verifier};
 use api::upstream::{Answer, Client, Trust};
 use api::wire::Id;
-use api::{Clock, ErrorCode, Path, Problem, Upstream};
+use api::{Clock, ErrorCode, Path, Problem, Upstream, trail};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Request, State};
@@ -103,7 +103,7 @@ impl Front {
 /// Only processes of the same installation come in.
 async fn known(State(trust): State<Trust>, request: Request, next: Next) -> Response {
     if trust.admits(&request) {
-        return next.run(request).await;
+        return trail::followed(request, |request| next.run(request)).await;
     }
     let detail = "This listener is for the other processes of this installation.";
     Problem::new(ErrorCode::Unauthorized, detail).into_response()

@@ -13,7 +13,8 @@
 //! listen     the HTTP server
 //! shutdown   signals
 //! clock      wall clock and randomness, which nobody else may read
-//! telemetry  what is logged, and where to
+//! telemetry  what is logged and traced, and where to
+//! figures    what is counted
 //! files      how many files may be open
 //! ```
 
@@ -21,6 +22,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 mod faces;
+pub mod figures;
 pub mod files;
 pub mod front;
 pub mod keys;

@@ -151,6 +151,13 @@ impl Server {
         self.addr
     }
 
+    /// Tells how many connections are open.
+    pub(crate) fn connections(&self) -> impl Fn() -> usize + Send + Sync + use<> {
+        let (slots, most) = (Arc::clone(&self.slots), self.options.max_connections as usize);
+        // Whoever accepts holds a slot for the next one.
+        move || (most - slots.available_permits()).saturating_sub(1)
+    }
+
     /// Stop accepting, let requests in flight end within the drain time, cut off the rest.
     /// Returns whether all of them ended by themselves.
     pub async fn stop(self) -> bool {

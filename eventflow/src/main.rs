@@ -31,10 +31,11 @@ fn main() -> ExitCode {
 
 fn run(args: &RunArgs) -> Result<(), Failure> {
     let config = Config::load(args, std::env::vars_os())?;
-    telemetry::start(&config.log.level);
-    files::allow_for(config.server.max_connections);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let telemetry = telemetry::start(&config, runtime.handle());
+    files::allow_for(config.server.max_connections);
     let outcome = runtime.block_on(serve(config, &args.parts));
+    telemetry.end();
     runtime.shutdown_timeout(LAST_PATIENCE);
     outcome
 }

@@ -21,6 +21,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::clock::{ProcessClock, SystemEntropy};
 use crate::config::{Config, ConfigError};
 use crate::faces::{BookingAt, Faces};
+use crate::figures::Board;
 use crate::front::Front;
 use crate::keys::{KeyFileError, Keys};
 use crate::listen::{self, Server};
@@ -116,6 +117,8 @@ impl Node {
     /// Everything, or everything but booking, on one folder.
     async fn start_folder(role: Role, config: Config) -> Result<Self, NodeError> {
         let addr = config.listen_addr()?;
+        // Before anything is made that counts.
+        let board = Board::new();
         let sqlite = stores::open(&config.data.dir, &config.storage).await?;
         let (clock, entropy) = (Arc::new(ProcessClock::start()), Arc::new(SystemEntropy));
         let booking = match role {
@@ -134,7 +137,8 @@ impl Node {
         let opened = match booking {
             Ok(system) => {
                 running.system = system;
-                serve_folder(&config, addr, &mut running, &clock, &entropy).await
+                running.count(&board, &config);
+                serve_folder(&config, addr, &mut running, &clock, &entropy, &board).await
             }
             Err(error) => Err(error),
         };
@@ -198,6 +202,23 @@ impl Running {
         }
     }
 
+    /// What there is to look up when somebody asks for the figures.
+    fn count(&mut self, board: &Board, config: &Config) {
+        if let Some(system) = &self.system {
+            let gauges = system.gauges();
+            board.add_quick(move || gauges.set());
+        }
+        if let Some(sqlite) = &self.sqlite {
+            let gauges = sqlite.gauges(&config.data.dir);
+            board.add(move || {
+                let gauges = gauges.clone();
+                async move { gauges.set().await }
+            });
+        }
+        let (board, end) = (board.clone(), self.end());
+        self.followers.spawn(board.keep_up(end));
+    }
+
     async fn stop(mut self) {
         let deadline = Instant::now() + self.drain;
         if let Some(system) = self.system {
@@ -221,6 +242,7 @@ async fn serve_folder(
     running: &mut Running,
     clock: &Arc<ProcessClock>,
     entropy: &Arc<SystemEntropy>,
+    board: &Board,
 ) -> Result<Vec<Server>, NodeError> {
     let stores = running.sqlite.as_ref().map(Sqlite::stores).expect("a folder was opened");
     let keys = load_keys(config, entropy)?;
@@ -233,7 +255,7 @@ async fn serve_folder(
         (None, Some(others)) => BookingAt::Elsewhere(others.replicas.clone()),
         (None, None) => unreachable!("booking is here or elsewhere"),
     };
-    let faces = Faces::new(config, &stores, booking, keys, clock, entropy)?;
+    let faces = Faces::new(config, &stores, booking, keys, clock, entropy, board)?;
     let Faces { gateway, readiness, auth, catalog, notification } = faces;
     // What was ended before must be known before anything is answered.
     auth.prepare().await?;
@@ -242,10 +264,12 @@ async fn serve_folder(
     let mut servers = Vec::new();
     let handler = move |request| gateway.handle(request);
     servers.push(open_door(config, addr, handler).await?);
+    board.add_connections("public", &servers[0]);
     if let Some(Others { addr, client, replicas }) = others {
         let front = Front { bus: stores.bus, sessions: stores.sessions, clock: clock.clone() };
         let router = front.router(catalog.internal_router(), client.trust().clone());
         servers.push(inside::open(config, addr, client.trust(), router).await?);
+        board.add_connections("internal", &servers[1]);
         let end = running.end();
         running.followers.spawn(async move { replicas.run(end).await });
     }

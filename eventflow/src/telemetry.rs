@@ -1,11 +1,21 @@
-//! What the process tells about itself: lines on stderr.
+//! What the process tells about itself: lines on stderr, and traces to wherever they are
+//! wanted.
 
 use std::io::IsTerminal;
 
+use tokio::runtime::Handle;
+use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::Layer;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::Config;
+
+#[cfg(feature = "otlp")]
+mod traces;
 
 /// The crates that speak at the configured level; everything else is a library and
 /// speaks from `warn` on.
@@ -30,19 +40,73 @@ const ADVICE: &str = "scylla::network::connection";
 /// The levels that may be configured.
 pub const LEVELS: &[&str] = &["off", "error", "warn", "info", "debug", "trace"];
 
-/// Write to stderr from `level` on. A second call in the same process changes nothing.
-pub fn start(level: &str) {
+/// How lines may be written.
+pub const FORMATS: &[&str] = &["text", "json"];
+
+/// What goes on as long as the process tells anything.
+#[must_use]
+pub struct Telemetry {
+    #[cfg(feature = "otlp")]
+    traces: Option<traces::Traces>,
+}
+
+impl Telemetry {
+    /// Send what is left of the traces, within bounds. The runtime has to be there still.
+    pub fn end(self) {
+        #[cfg(feature = "otlp")]
+        if let Some(traces) = self.traces {
+            traces.end();
+        }
+    }
+}
+
+/// Write to stderr from the configured level on, and trace if that is wanted; traces are sent
+/// on this runtime. A second call in the same process changes nothing.
+pub fn start(config: &Config, runtime: &Handle) -> Telemetry {
+    let targets = targets(&config.log.level);
+    #[cfg(feature = "otlp")]
+    if !config.trace.endpoint.is_empty() {
+        let (traces, layer) = traces::start(config, runtime);
+        // Spans that nobody wants to read are traced all the same.
+        let ours = OURS.iter().map(|target| (*target, LevelFilter::DEBUG));
+        let ours = Targets::new().with_targets(ours);
+        let lines = lines(&config.log.format).with_filter(targets);
+        let all = tracing_subscriber::registry().with(lines).with(layer.with_filter(ours));
+        let started = all.try_init().is_ok();
+        return Telemetry { traces: started.then_some(traces) };
+    }
+    // Traces only are sent on it.
+    let _ = runtime;
+    // Nodes started in tests share the process with whoever was first.
+    let all = tracing_subscriber::registry().with(targets).with(lines(&config.log.format));
+    let _ = all.try_init();
+    Telemetry {
+        #[cfg(feature = "otlp")]
+        traces: None,
+    }
+}
+
+/// Which lines are written.
+fn targets(level: &str) -> Targets {
     let level = level.parse().unwrap_or(LevelFilter::INFO);
     let libraries = level.min(LevelFilter::WARN);
-    let targets = Targets::new()
+    Targets::new()
         .with_default(libraries)
         .with_target(ADVICE, level.min(LevelFilter::ERROR))
-        .with_targets(OURS.iter().map(|target| (*target, level)));
-    let lines = tracing_subscriber::fmt::layer()
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal());
-    // Nodes started in tests share the process with whoever was first.
-    let _ = tracing_subscriber::registry().with(targets).with(lines).try_init();
+        .with_targets(OURS.iter().map(|target| (*target, level)))
+}
+
+/// How they are written.
+fn lines<S>(format: &str) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    match format {
+        // One object a line; the spans, outermost first, with all that is known of them.
+        "json" => lines.json().flatten_event(true).with_current_span(false).boxed(),
+        _ => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),
+    }
 }
 
 #[cfg(test)]

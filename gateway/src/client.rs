@@ -18,24 +18,38 @@ pub fn parse_network(text: &str) -> Option<IpNet> {
     text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
 }
 
-/// The proxies that may say for whom they speak.
-pub(crate) struct Proxies(Vec<IpNet>);
+/// Some networks.
+pub(crate) struct Networks(Vec<IpNet>);
 
-impl Proxies {
-    /// Texts that are no networks trust nobody.
+impl Networks {
+    /// Texts that are no networks contain nobody.
     pub(crate) fn new(networks: &[String]) -> Self {
         Self(networks.iter().filter_map(|text| parse_network(text)).collect())
     }
 
-    fn trusts(&self, address: IpAddr) -> bool {
+    /// Whether an address is in one of them.
+    pub(crate) fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.0.iter().any(|network| network.contains(&address))
+    }
+}
+
+/// The proxies that may say for whom they speak.
+pub(crate) struct Proxies(Networks);
+
+impl Proxies {
+    pub(crate) fn new(networks: &[String]) -> Self {
+        Self(Networks::new(networks))
+    }
+
+    fn trusts(&self, address: IpAddr) -> bool {
+        self.0.contains(address)
     }
 
     /// The client behind `peer`: going back from the end of the chain, the first address
     /// that is not a trusted proxy. What lies before it could be invented.
     pub(crate) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
-        if self.0.is_empty() || !self.trusts(peer) {
+        if !self.trusts(peer) {
             return peer;
         }
         let mut client = peer;

@@ -9,7 +9,9 @@
 //! body       bodies never longer than allowed; what is not wanted is read away
 //! cors       which pages may call from a browser
 //! ids        ids of requests, keys for writes without one
-//! readiness  starting, ready, draining: /health, /livez, /readyz
+//! readiness  starting, ready, draining, and the parts: /health, /livez, /readyz
+//! meters     what is counted of requests
+//! figures    what is counted at all, for whoever may see it: /metrics
 //! rescue     what is an error and not a problem yet
 //! ```
 //!
@@ -19,8 +21,10 @@
 mod body;
 pub mod client;
 mod cors;
+pub mod figures;
 mod ids;
 mod limits;
+mod meters;
 pub mod options;
 pub mod readiness;
 mod rescue;
@@ -38,6 +42,7 @@ use axum::extract::Request;
 use axum::response::Response;
 use http::Method;
 
+pub use figures::Figures;
 pub use options::{Options, RateLimit};
 pub use readiness::Readiness;
 use routing::Destination;
@@ -67,6 +72,15 @@ impl Upstreams {
     }
 }
 
+/// What the process knows and the gateway does not.
+#[derive(Default)]
+pub struct Beside {
+    /// The routes of the services, by which requests are counted.
+    pub routes: Vec<Route>,
+    /// What is answered at `/metrics`; nothing if there is nobody who counts.
+    pub figures: Option<Figures>,
+}
+
 /// The gateway. Cheap to clone.
 #[derive(Clone)]
 pub struct Gateway {
@@ -84,8 +98,9 @@ impl Gateway {
         readiness: Readiness,
         entropy: &dyn Entropy,
         verifier: Arc<Verifier>,
+        beside: Beside,
     ) -> Self {
-        let stack = Stack::new(options, upstreams, readiness, entropy, verifier);
+        let stack = Stack::new(options, upstreams, readiness, entropy, verifier, beside);
         Self { stack: Arc::new(stack) }
     }
 
@@ -108,5 +123,6 @@ impl Gateway {
 #[must_use]
 pub fn routes() -> Vec<Route> {
     let own = |path| Route { method: Method::GET, path, access: Access::Anyone };
-    readiness::PATHS.map(own).to_vec()
+    let parts = readiness::PARTS.iter().map(|part| part.path);
+    readiness::PATHS.into_iter().chain(parts).chain([figures::PATH]).map(own).collect()
 }

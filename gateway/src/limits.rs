@@ -141,6 +141,11 @@ impl InFlight {
         Self { count: AtomicUsize::new(0), most: options.max_in_flight }
     }
 
+    /// How many are under way.
+    pub(crate) fn count(&self) -> usize {
+        self.count.load(Ordering::Relaxed)
+    }
+
     /// One more, or a refusal at once: whoever waits in a queue that is too long is
     /// served when nobody waits for the answer any more.
     pub(crate) fn enter(&self) -> Result<Entered<'_>, Problem> {

@@ -3,13 +3,14 @@
 //! The layers are steps of one function and not a tower of services: every request of
 //! the process comes through here, and a tower would box and clone at each floor.
 
+use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use api::headers::{
     CLIENT_ADDRESS, IDEMPOTENCY_KEY, KEY_ORIGIN, ORIGIN_EDGE, Peer, REQUEST_ID, SESSION_ENDED,
 };
-use api::{Entropy, Problem, Verifier};
+use api::{Entropy, Problem, Verifier, trail};
 use axum::body::HttpBody;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
@@ -17,18 +18,19 @@ use futures_util::FutureExt;
 use http::header::{self, AUTHORIZATION, HeaderName, ORIGIN};
 use http::{HeaderMap, HeaderValue, Method};
 use tokio::time::timeout;
-use tracing::Instrument;
 
-use crate::Upstreams;
 use crate::body::{Watch, drain};
 use crate::client::Proxies;
 use crate::cors::Cors;
-use crate::ids::{Ids, is_sane};
+use crate::figures::Figures;
+use crate::ids::Ids;
 use crate::limits::{self, InFlight, Limits, Refused, Standing};
+use crate::meters::Meters;
 use crate::options::Options;
-use crate::readiness::{Readiness, alive};
-use crate::rescue;
+use crate::readiness::{Health, Readiness, alive};
+use crate::rescue::{self, only_get};
 use crate::routing::{Destination, destination};
+use crate::{Beside, Upstreams, figures};
 
 /// How the names of our internal headers begin.
 const INTERNAL_PREFIX: &str = "eventflow-";
@@ -52,8 +54,10 @@ const SINGLE: [HeaderName; 3] = [AUTHORIZATION, IDEMPOTENCY_KEY, header::CONTENT
 pub(crate) struct Stack {
     options: Options,
     upstreams: Upstreams,
-    readiness: Readiness,
+    health: Health,
     cors: Cors,
+    meters: Meters,
+    figures: Option<Figures>,
     ids: Ids,
     proxies: Proxies,
     limits: Option<Limits>,
@@ -68,20 +72,36 @@ impl Stack {
         readiness: Readiness,
         entropy: &dyn Entropy,
         verifier: Arc<Verifier>,
+        beside: Beside,
     ) -> Self {
+        let Beside { mut routes, figures } = beside;
+        routes.extend(crate::routes());
+        let (meters, health) = (Meters::new(&routes), Health::new(readiness));
         let cors = Cors::new(&options);
         let proxies = Proxies::new(&options.trusted_proxies);
         let limits =
             options.rate_limit.as_ref().map(|limits| Limits::new(limits, Arc::clone(&verifier)));
         let (in_flight, ids) = (InFlight::new(&options), Ids::new(entropy));
-        Self { options, upstreams, readiness, cors, ids, proxies, limits, verifier, in_flight }
+        Self {
+            options,
+            upstreams,
+            health,
+            cors,
+            meters,
+            figures,
+            ids,
+            proxies,
+            limits,
+            verifier,
+            in_flight,
+        }
     }
 
     /// The whole way.
     pub(crate) async fn handle(self: Arc<Self>, mut request: Request) -> Response {
         // 1. Request id, outermost: every answer has it, whatever happens further in.
         let id = match request.headers().get(REQUEST_ID) {
-            Some(id) if is_sane(id) => id.clone(),
+            Some(id) if trail::is_sane(id) => id.clone(),
             _ => {
                 let id = self.ids.make();
                 request.headers_mut().insert(REQUEST_ID, id.clone());
@@ -90,14 +110,11 @@ impl Stack {
         };
         let origin = request.headers().get(ORIGIN).cloned();
         let personal = request.headers().contains_key(AUTHORIZATION);
-        // Every line that is logged on the way carries the id.
-        let span = tracing::info_span!(
-            "request",
-            id = id.to_str().unwrap_or(""),
-            method = %request.method(),
-            path = request.uri().path(),
-        );
-        let mut response = self.answer(request).instrument(span).await;
+        // Every line that is logged on the way carries the id, here and elsewhere.
+        let span = trail::span(&id, (request.method(), request.uri(), request.headers()));
+        let counted = self.meters.count(request.method(), request.uri().path());
+        let mut response = trail::serve(id.clone(), span, self.answer(request)).await;
+        counted.answered(response.status());
         let headers = response.headers_mut();
         headers.insert(REQUEST_ID, id);
         for (name, value) in SECURITY {
@@ -124,11 +141,8 @@ impl Stack {
         }
         // 4. Routing, before anything is done for a request that leads nowhere.
         let Some(destination) = destination(request.uri().path()) else {
-            return match request.uri().path() {
-                "/health" | "/readyz" => own(request.method(), || self.readiness.answer()),
-                "/livez" => own(request.method(), alive),
-                _ => refuse(request, rescue::nothing_here()).await,
-            };
+            // Apart: it is seldom wanted, and every request would keep room for it.
+            return Box::pin(self.own(request)).await;
         };
         // 5. How much is under way, before anything is done for one too many.
         let _entered = match self.in_flight.enter() {
@@ -164,14 +178,48 @@ impl Stack {
         response
     }
 
+    /// What the gateway answers itself.
+    async fn own(&self, request: Request) -> Response {
+        let path = request.uri().path().to_owned();
+        let only_read = matches!(*request.method(), Method::GET | Method::HEAD);
+        let figures = self.figures.as_ref().filter(|figures| {
+            path == figures::PATH && figures.may_see(&request, self.client(&request))
+        });
+        let answer = match path.as_str() {
+            path if !only_read => crate::routes().iter().any(|own| own.path == path).then(only_get),
+            "/health" | "/readyz" => Some(self.health.answer(&self.upstreams).await),
+            "/livez" => Some(alive()),
+            figures::PATH => self.figures(figures).await,
+            path => self.health.answer_of(path, &self.upstreams).await,
+        };
+        match answer {
+            Some(answer) => answer,
+            None => refuse(request, rescue::nothing_here()).await,
+        }
+    }
+
+    /// The figures, for those who may see them. For all others there are none.
+    async fn figures(&self, figures: Option<&Figures>) -> Option<Response> {
+        let figures = figures?;
+        // How the parts are belongs to them.
+        self.health.look(&self.upstreams).await;
+        self.meters.set_in_flight(self.in_flight.count());
+        Some(figures.answer().await)
+    }
+
+    /// Where a request comes from.
+    fn client(&self, request: &Request) -> Option<IpAddr> {
+        let Peer(peer) = request.extensions().get::<Peer>()?;
+        Some(self.proxies.client(*peer, request.headers()))
+    }
+
     /// Where the request comes from, and whether that address and that person may ask.
     fn count(
         &self,
         request: &mut Request,
         destination: Destination,
     ) -> Result<Option<Standing>, Refused> {
-        let peer = request.extensions().get::<Peer>().map(|Peer(address)| *address);
-        let client = peer.map(|peer| self.proxies.client(peer, request.headers()));
+        let client = self.client(request);
         if let Some(address) = client {
             request.extensions_mut().insert(Peer(address));
             if destination == Destination::Auth {
@@ -286,9 +334,4 @@ fn strip_internal(headers: &mut HeaderMap) {
     for name in names {
         headers.remove(name);
     }
-}
-
-/// An answer of the gateway's own: only read.
-fn own(method: &Method, answer: impl FnOnce() -> Response) -> Response {
-    if matches!(*method, Method::GET | Method::HEAD) { answer() } else { rescue::only_get() }
 }

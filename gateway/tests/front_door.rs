@@ -14,7 +14,7 @@ use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use engine::Timestamp;
-use gateway::{Gateway, Options, Readiness, Upstreams};
+use gateway::{Beside, Gateway, Options, Readiness, Upstreams};
 use http::{HeaderMap, StatusCode};
 use serde_json::Value;
 use tokio::sync::Notify;
@@ -57,7 +57,7 @@ fn gateway_with(options: Options, catalog: impl Into<Upstream>) -> Gateway {
         notification: echo("notification"),
     };
     let verifier = Arc::new(Verifier::new(&[], Arc::new(Still)));
-    Gateway::new(options, upstreams, Readiness::default(), &Fixed, verifier)
+    Gateway::new(options, upstreams, Readiness::default(), &Fixed, verifier, Beside::default())
 }
 
 fn gateway() -> Gateway {
@@ -273,7 +273,14 @@ async fn health_follows_the_process() {
         notification: echo("notification"),
     };
     let verifier = Arc::new(Verifier::new(&[], Arc::new(Still)));
-    let gateway = Gateway::new(Options::default(), upstreams, readiness.clone(), &Fixed, verifier);
+    let gateway = Gateway::new(
+        Options::default(),
+        upstreams,
+        readiness.clone(),
+        &Fixed,
+        verifier,
+        Beside::default(),
+    );
     let check = async |path: &str| gateway.handle(request("GET", path, &[])).await.status();
     let expect = async |ready: u16| {
         assert_eq!(check("/readyz").await, ready);

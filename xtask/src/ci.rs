@@ -24,9 +24,10 @@ fn add_to(steps: &mut Steps) -> Result<()> {
     let mut clippy = cargo();
     clippy.args(["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"]);
     steps.command("clippy", &mut clippy)?;
-    // Lines that only a program with all drivers has.
+    // Lines that only a program with all drivers and traces has.
     let mut full = cargo();
-    full.args(["clippy", "--locked", "-p", "eventflow", "--features", "full", "--all-targets"]);
+    full.args(["clippy", "--locked", "-p", "eventflow", "--features", "full,otlp"]);
+    full.arg("--all-targets");
     full.args(["--", "-D", "warnings"]);
     steps.command("clippy with all drivers", &mut full)?;
     let mut doc = cargo();
@@ -36,6 +37,7 @@ fn add_to(steps: &mut Steps) -> Result<()> {
     steps.command("documentation", &mut doc)?;
     test::add_to(steps)?;
     test::k6::add_to(steps)?;
+    test::metrics::add_to(steps)?;
     test::mail::add_to(steps)?;
     test::frontend::add_to(steps)?;
     test::add_with_servers_to(steps)

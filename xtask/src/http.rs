@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 /// The longest answer that is read.
-const LIMIT: usize = 64 * 1_024;
+const LIMIT: usize = 1_024 * 1_024;
 
 /// What came back.
 #[derive(Debug, PartialEq, Eq)]

@@ -5,6 +5,7 @@
 //! | `test` | every test: Rust, loom, the kill test, the shell script on a live server |
 //! | `test --with servers` | the tests that need real servers |
 //! | `test --with k6` | the scenarios of `benches/k6`, short, on a server of their own |
+//! | `test --with metrics` | dashboard and alerts against a real Prometheus |
 //! | `test --with mail` | the tests that need a real SMTP server |
 //! | `test --with frontend` | the tests of the pages, which need Python and a browser |
 //! | `ci` | format, tidy, licences, clippy, documentation, every kind of `test` |
@@ -49,6 +50,8 @@ usage: cargo xtask <command>
   test --with servers
                    the tests that need real servers, on servers of their own
   test --with k6   the scenarios of benches/k6, short; k6 is built if it is missing
+  test --with metrics
+                   dashboard and alerts against a real Prometheus
   test --with mail the tests that need a real SMTP server, on one that does as it is told
   test --with frontend
                    the tests of the pages, with Python and a browser
@@ -91,6 +94,7 @@ fn run(words: &[&str]) -> Result<bool> {
         ["test"] => test::run()?,
         ["test", "--with", "servers"] => test::run_with_servers()?,
         ["test", "--with", "k6"] => test::k6::run()?,
+        ["test", "--with", "metrics"] => test::metrics::run()?,
         ["test", "--with", "mail"] => test::mail::run()?,
         ["test", "--with", "frontend"] => test::frontend::run()?,
         ["ci"] => ci::run()?,

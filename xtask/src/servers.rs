@@ -12,6 +12,8 @@ mod cassandra;
 pub(crate) mod install;
 mod redis;
 
+pub(crate) use install::prometheus as install_prometheus;
+
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 

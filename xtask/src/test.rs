@@ -8,6 +8,7 @@ mod cluster;
 pub(crate) mod frontend;
 pub(crate) mod k6;
 pub(crate) mod mail;
+pub(crate) mod metrics;
 
 use std::process::Command;
 
@@ -25,6 +26,9 @@ pub(crate) const KILL: &str = "kill";
 
 /// The test target that needs the feature of the same name.
 const TLS: &str = "tls";
+
+/// The same.
+const OTLP: &str = "otlp";
 
 /// Longest time that the shell script may take.
 const SCRIPT_LIMIT: std::time::Duration = std::time::Duration::from_secs(5 * 60);
@@ -59,6 +63,10 @@ pub(crate) fn add_to(steps: &mut Steps) -> Result<()> {
     let mut tls = cargo();
     tls.args(["test", "--locked", "-p", "eventflow", "--features", "tls", "--test", TLS]);
     steps.command("certificates", &mut tls)?;
+
+    let mut otlp = cargo();
+    otlp.args(["test", "--locked", "-p", "eventflow", "--features", "otlp", "--test", OTLP]);
+    steps.command("traces", &mut otlp)?;
 
     let mut kill = cargo();
     kill.args(["test", "--locked", "--test", KILL, "--", "--nocapture"]);
@@ -106,6 +114,14 @@ fn test_with(steps: &mut Steps, servers: &Servers) -> Result<()> {
 /// The whole flow with curl against a server of its own.
 fn run_script() -> Result<Vec<String>> {
     let mut server = Server::start(&root().join("target/debug/eventflow"))?;
+    match script_against(&server) {
+        Ok(last) => server.stop().map(|()| vec![last]),
+        Err(error) => Err(error.context(format!("the server's log:\n{}", server.log()))),
+    }
+}
+
+/// The whole flow with curl; the script's last line.
+fn script_against(server: &Server) -> Result<String> {
     println!("    BASE_URL={} ./test_eventflow.sh", server.url());
     let mut script = Command::new("bash");
     script.arg(root().join("test_eventflow.sh")).env("BASE_URL", server.url());
@@ -116,10 +132,9 @@ fn run_script() -> Result<Vec<String>> {
         false
     })?;
     if !finished.status.success() {
-        bail!("test_eventflow.sh found a wrong answer; the server's log:\n{}", server.log());
+        bail!("test_eventflow.sh found a wrong answer");
     }
-    server.stop()?;
-    Ok(vec![last])
+    Ok(last)
 }
 
 /// The names of all test targets of the default members, each once.

@@ -2,6 +2,7 @@
 
 use engine::{BookingId, BookingReply, Hold, HoldId, Inventory, Phase, Seq, UserId};
 use tokio::sync::oneshot;
+use tracing::Span;
 
 use crate::admission::Admitted;
 use crate::box_office::EventInfo;
@@ -40,6 +41,8 @@ impl Submission {
 pub(crate) struct PendingReceipt {
     pub(crate) to: oneshot::Sender<Result<Receipt, SubmitError>>,
     pub(crate) admitted: Admitted,
+    /// What it is logged under.
+    pub(crate) span: Span,
 }
 
 /// The caller of a question, and the permit it holds until it is told.
@@ -63,6 +66,14 @@ pub(crate) enum Waiting {
 impl Waiting {
     pub(crate) fn question(answer: Answer, to: PendingAnswer) -> Self {
         Self::Answer(to, answer)
+    }
+
+    /// What its command is logged under.
+    pub(crate) fn span(&self) -> Option<&Span> {
+        match self {
+            Self::Receipt(pending, _) => Some(&pending.span),
+            Self::Answer(..) => None,
+        }
     }
 
     /// Everything it depends on is durable: out with it. A caller that has left does not

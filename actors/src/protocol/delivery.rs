@@ -112,10 +112,10 @@ impl<A> Delivery<A> {
         step
     }
 
-    /// How many answers wait for what is on its way.
+    /// The answers that wait for what is on its way.
     #[must_use]
-    pub fn waiting(&self) -> usize {
-        self.current.as_ref().map_or(0, |current| current.answers.len())
+    pub fn waiting(&self) -> &[A] {
+        self.current.as_ref().map_or(&[], |current| &current.answers)
     }
 
     /// The store answered the batch. `overdue`: its deadline is over.

@@ -29,6 +29,10 @@ const ACKNOWLEDGE: &str = "INSERT INTO bus_subscriber (name, position) \
      VALUES (?1, min(?2, (SELECT coalesce(max(number), 0) FROM bus_message))) \
      ON CONFLICT (name) DO UPDATE SET position = max(position, excluded.position)";
 
+/// Numbers of messages have no gaps to speak of, so their difference is how many there are.
+const BEHIND: &str = "SELECT name, max(0, (SELECT coalesce(max(number), 0) FROM bus_message) \
+     - position) FROM bus_subscriber ORDER BY name LIMIT 16";
+
 /// What a message or a cursor writes beside its body, roughly.
 const BYTES: usize = 16 * 1024;
 
@@ -132,6 +136,15 @@ fn publish(
         ])?;
     }
     connection.prepare_cached(MOVE)?.execute(params![partition.0, int(upto.0)]).map(drop)
+}
+
+/// How many messages each subscriber has not acknowledged. One that never acknowledged any
+/// is not known.
+pub(crate) fn behind(connection: &Connection) -> rusqlite::Result<Vec<(String, u64)>> {
+    connection
+        .prepare_cached(BEHIND)?
+        .query_map([], |row| Ok((row.get(0)?, count(row, 1)?)))?
+        .collect()
 }
 
 fn next(

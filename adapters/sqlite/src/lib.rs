@@ -31,6 +31,7 @@ mod catalog;
 mod error;
 mod file;
 mod ledger;
+mod meters;
 mod notices;
 mod readers;
 mod sessions;
@@ -39,6 +40,7 @@ mod views;
 mod writer;
 
 pub use error::OpenError;
+pub use meters::Gauges;
 pub use writer::OnFatal;
 
 use bus::Bus;
@@ -147,6 +149,13 @@ impl Sqlite {
     #[must_use]
     pub fn stores(&self) -> Stores {
         self.stores.clone()
+    }
+
+    /// What is looked up when somebody asks for the figures of the folder `dir`, which is
+    /// the one that was opened.
+    #[must_use]
+    pub fn gauges(&self, dir: &Path) -> Gauges {
+        Gauges::of(self, dir)
     }
 
     /// Finish what is queued, copy the logs into their files, close them, and give the

@@ -75,6 +75,11 @@ impl Readers {
         answer.await.unwrap_or_else(lost)
     }
 
+    /// How many reads wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.queue.max_capacity() - self.queue.capacity()
+    }
+
     /// Take no more reads; the threads end when what is queued is done.
     pub(crate) async fn close(&self) {
         // An error means that they are closed already.

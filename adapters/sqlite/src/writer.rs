@@ -8,12 +8,14 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use rusqlite::Connection;
 use storage::StorageError;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::error::{Meaning, OpenError, meaning};
+use crate::meters::Meters;
 
 /// Told once, with a sentence, when nothing is known any more of what reached the disk:
 /// the process is to end.
@@ -133,6 +135,7 @@ impl<M: Memory> Writer<M> {
             .spawn(move || copier.run())
             .map_err(failed)?;
         let thread = Thread {
+            meters: Meters::new(&name),
             connection,
             memory,
             waiting,
@@ -170,6 +173,11 @@ impl<M: Memory> Writer<M> {
         answer.await.unwrap_or_else(lost)
     }
 
+    /// How many pieces of work wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.queue.max_capacity() - self.queue.capacity()
+    }
+
     /// Take no more work; end when what is queued is done.
     pub(crate) async fn close(&self) {
         // An error means that it is closed already.
@@ -178,6 +186,7 @@ impl<M: Memory> Writer<M> {
 }
 
 struct Thread<M> {
+    meters: Meters,
     connection: Connection,
     memory: M,
     waiting: mpsc::Receiver<Message<M>>,
@@ -225,10 +234,15 @@ impl<M: Memory> Thread<M> {
                 Err(_) => break,
             }
         }
+        let begun = Instant::now();
+        let works = group.len();
         let result = match &self.dead {
             Some(error) => Err(error.clone()),
             None => self.attempt(&mut group),
         };
+        if result.is_ok() {
+            self.meters.wrote(works, begun.elapsed());
+        }
         for work in group {
             work.answer(result.clone());
         }
@@ -255,6 +269,7 @@ impl<M: Memory> Thread<M> {
     /// confirmed and the error was not one of the disk itself.
     fn failed(&mut self, error: &rusqlite::Error) -> StorageError {
         let meaning = meaning(error);
+        self.meters.failed(meaning);
         if meaning == Meaning::Fatal {
             return self.die(&error.to_string());
         }

@@ -18,6 +18,7 @@ use super::UpstreamError;
 use super::tls;
 use super::trust::Trust;
 use crate::headers::SECRET;
+use crate::trail;
 
 /// How long a connection may take to come up; with TLS, the handshake as long again.
 pub(super) const CONNECT_LIMIT: Duration = Duration::from_millis(500);
@@ -152,6 +153,7 @@ impl Client {
         if let Some(secret) = self.trust.secret() {
             parts.headers.insert(SECRET, secret.0.clone());
         }
+        trail::leave(&mut parts.headers);
         parts.extensions = http::Extensions::new();
         match self.send(Request::from_parts(parts, body)).await {
             Ok(response) => {

@@ -127,6 +127,12 @@ impl Replicas {
         }
     }
 
+    /// How many of them take requests, as far as is known.
+    #[must_use]
+    pub fn healthy(&self) -> usize {
+        self.0.targets.iter().filter(|target| target.is_healthy()).count()
+    }
+
     /// The answer to a request, from whichever replica serves it.
     pub async fn call(&self, request: Request<Body>) -> Response<Body> {
         let (mut parts, body) = request.into_parts();

@@ -162,6 +162,7 @@ section! {
         max_head_bytes: number max_head_bytes in 8_192..=1_048_576;
         drain_timeout_ms: millis drain_timeout in 0..=600_000;
         @own listen: String = "127.0.0.1:8080".to_owned();
+        @own metrics_from: Vec<String> = vec!["127.0.0.0/8".to_owned(), "::1".to_owned()];
         @own actors_drain_timeout_ms: u32 = 10_000, in 0..=600_000;
     }
 }
@@ -415,11 +416,45 @@ impl Storage {
 pub struct Log {
     /// From which level on.
     pub level: String,
+    /// How lines are written.
+    pub format: String,
 }
 
 impl Default for Log {
     fn default() -> Self {
-        Self { level: "info".to_owned() }
+        Self { level: "info".to_owned(), format: "text".to_owned() }
+    }
+}
+
+/// What is traced.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Trace {
+    /// Where traces are sent; nowhere if it is empty.
+    pub endpoint: String,
+    /// Which share of the traces that begin here.
+    pub sample_percent: u32,
+}
+
+impl Default for Trace {
+    fn default() -> Self {
+        Self { endpoint: String::new(), sample_percent: 100 }
+    }
+}
+
+impl Trace {
+    /// Whether every value is one that it can be.
+    pub(super) fn in_range(&self) -> Result<(), ConfigError> {
+        within("trace.sample_percent", self.sample_percent, 0..=100)?;
+        let expected = if !cfg!(feature = "otlp") {
+            "empty, as this program was built without traces: build it with --features otlp"
+        } else {
+            "an address like \"http://host:4318/v1/traces\""
+        };
+        let known = cfg!(feature = "otlp") && self.endpoint.starts_with("http://");
+        if self.endpoint.is_empty() || known {
+            return Ok(());
+        }
+        Err(ConfigError::invalid("trace.endpoint", expected))
     }
 }
 

@@ -6,9 +6,15 @@ use std::time::Duration;
 
 use actors::protocol::Replica as Identified;
 use actors::{Identity, System};
+use api::headers::Peer;
+use api::problem::no_such_path;
 use api::{Entropy, Verifier};
+use axum::Router;
+use axum::extract::Request;
+use axum::response::IntoResponse;
+use axum::routing::get;
 use booking::{HttpPeers, Replica};
-use gateway::Readiness;
+use gateway::{Figures, Readiness, figures};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -16,6 +22,7 @@ use tokio::time::Instant;
 use super::{Node, NodeError, Running, inside, listener, load_keys};
 use crate::clock::{ProcessClock, SystemEntropy};
 use crate::config::Config;
+use crate::figures::Board;
 use crate::front::Remote;
 use crate::servers::{self, Servers};
 
@@ -42,6 +49,8 @@ struct Parts {
 /// the door.
 pub(super) async fn start(config: Config) -> Result<Node, NodeError> {
     let addr = inside::internal_addr(&config)?;
+    // Before anything is made that counts.
+    let board = Board::new();
     let client = inside::client(&config)?;
     let entropy = Arc::new(SystemEntropy);
     let keys = load_keys(&config, &entropy)?;
@@ -72,7 +81,10 @@ pub(super) async fn start(config: Config) -> Result<Node, NodeError> {
     let system = join(&parts).await?;
     let service = service(&parts, &system);
     let steward = system.steward().expect("it has joined a cluster");
-    let router = Replica::new(service, steward, client.clone()).router();
+    let counted = service.clone();
+    board.add_quick(move || counted.set_gauges());
+    let figures = board.figures(&parts.config.server);
+    let router = Replica::new(service, steward, client.clone()).router().merge(shown(figures));
     let drain = Duration::from_millis(u64::from(parts.config.server.actors_drain_timeout_ms));
     let mut running = Running {
         readiness: Readiness::default(),
@@ -82,6 +94,7 @@ pub(super) async fn start(config: Config) -> Result<Node, NodeError> {
         sqlite: None,
         drain,
     };
+    running.count(&board, &parts.config);
     let opened = inside::serve(&parts.config, listener, client.trust(), router);
     let server = match opened {
         Ok(server) => server,
@@ -90,12 +103,24 @@ pub(super) async fn start(config: Config) -> Result<Node, NodeError> {
             return Err(error);
         }
     };
+    board.add_connections("internal", &server);
     let (end, front, verifier) = (running.end(), parts.front, parts.verifier);
     running.followers.spawn(async move { front.follow_ended(&verifier, end).await });
     running.readiness.ready();
     let name = parts.config.cluster.node;
     let (data, addr) = (PathBuf::new(), server.addr());
     Ok(Node { data, replica: Some(name), addr, servers: vec![server], running })
+}
+
+/// The figures, for whoever asks from where they may be seen.
+fn shown(figures: Figures) -> Router {
+    let answer = move |request: Request| {
+        let figures = figures.clone();
+        let client = request.extensions().get::<Peer>().map(|Peer(address)| *address);
+        let shown = figures.may_see(&request, client);
+        async move { if shown { figures.answer().await } else { no_such_path().await.into_response() } }
+    };
+    Router::new().route(figures::PATH, get(answer))
 }
 
 /// What was ended must be known before anything is answered.

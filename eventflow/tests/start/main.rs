@@ -4,6 +4,9 @@
 
 mod client;
 mod documents;
+mod figures;
 mod node;
 #[cfg(unix)]
 mod process;
+mod trail;
+mod work;

@@ -48,7 +48,12 @@ pub(crate) fn routes() -> Routes<State> {
 }
 
 pub(crate) fn router(state: State) -> Router {
-    routes().into_router(BODY_BYTES, state)
+    let accounts = Arc::clone(&state.accounts);
+    let health = api::health::route(move || {
+        let accounts = Arc::clone(&accounts);
+        async move { accounts.answers().await }
+    });
+    routes().into_router(BODY_BYTES, state).merge(health)
 }
 
 /// The routes for other services; see [`api::internal`].

@@ -6,6 +6,7 @@
 //! routes     every route on one screen; a file per resource below
 //! read       what lists need besides rows: positions, events, ticket codes
 //! error      failures of actors and stores as Problems
+//! meters     what is counted of commands
 //! streams    how many streams of availability are open
 //! replica    what a replica is to others of its installation
 //! ticket     the code that an owner shows at the door
@@ -15,6 +16,7 @@
 //! (catalog). Booking a place never asks the catalog.
 
 mod error;
+mod meters;
 mod options;
 mod read;
 mod replica;

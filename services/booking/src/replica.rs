@@ -23,7 +23,7 @@ use api::headers::{CLIENT_ADDRESS, CLOCK, Peer, client_address};
 use actors::Steward;
 use api::upstream::{Client, Trust};
 use api::wire::Id;
-use api::{ErrorCode, Path, Problem};
+use api::{ErrorCode, Path, Problem, health, trail};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderValue, StatusCode};
@@ -119,7 +119,7 @@ impl Replica {
         Router::new()
             .route("/readyz", get(ready))
             .route("/health", get(ready))
-            .route("/livez", get(async || alive("ok")))
+            .route("/livez", get(async || health::answer(true)))
             .with_state(self.clone())
     }
 }
@@ -135,11 +135,7 @@ async fn known(State(trust): State<Trust>, mut request: Request, next: Next) -> 
         request.extensions_mut().insert(Peer(address));
     }
     request.headers_mut().remove(CLIENT_ADDRESS);
-    next.run(request).await
-}
-
-fn alive(status: &'static str) -> Response {
-    json_response(StatusCode::OK, &serde_json::json!({ "status": status }))
+    trail::followed(request, |request| next.run(request)).await
 }
 
 async fn ready(State(replica): State<Replica>) -> Response {
@@ -151,13 +147,16 @@ async fn ready(State(replica): State<Replica>) -> Response {
 
 fn readiness(replica: &Replica) -> Response {
     let status = replica.steward.status();
-    let why = match status.state {
-        MemberState::Starting => "starting",
-        MemberState::Draining => "draining",
-        MemberState::Ready if status.store_age > STORE_PATIENCE => "the store does not answer",
-        MemberState::Ready => return alive("ok"),
+    let store = if status.store_age > STORE_PATIENCE { health::FAILING } else { health::OK };
+    let (whole, booking) = match status.state {
+        MemberState::Starting => ("starting", "starting"),
+        MemberState::Draining => ("draining", "draining"),
+        // Without its store it decides nothing.
+        MemberState::Ready => (store, health::OK),
     };
-    json_response(StatusCode::SERVICE_UNAVAILABLE, &serde_json::json!({ "status": why }))
+    let code = if whole == health::OK { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let parts = serde_json::json!({ "booking": booking, "store": store });
+    json_response(code, &serde_json::json!({ "status": whole, "parts": parts }))
 }
 
 async fn ping(State(replica): State<Replica>) -> Response {

@@ -11,6 +11,7 @@ use engine::{Command, EventId, Key};
 use tokio::time::Instant;
 
 use crate::error::of_submit;
+use crate::meters::Meters;
 use crate::options::{DEADLINE_MAX, Options};
 use crate::replica::HttpPeers;
 use crate::routes;
@@ -57,6 +58,7 @@ struct Inner {
     parts: Parts,
     tickets: TicketCodes,
     streams: Arc<Streams>,
+    meters: Meters,
 }
 
 impl Service {
@@ -64,7 +66,8 @@ impl Service {
     #[must_use]
     pub fn new(options: Options, parts: Parts) -> Self {
         let tickets = TicketCodes::new(&parts.ticket_secret);
-        Self(Arc::new(Inner { options, parts, tickets, streams: Arc::default() }))
+        let meters = Meters::new();
+        Self(Arc::new(Inner { options, parts, tickets, streams: Arc::default(), meters }))
     }
 
     /// The public routes.
@@ -110,6 +113,11 @@ impl Service {
         &self.0.options
     }
 
+    /// Look up what is not counted as it happens, and tell whoever counts in this process.
+    pub fn set_gauges(&self) {
+        self.0.meters.set_streams(self.0.streams.len());
+    }
+
     /// When a request that begins now is given up: not later than its sender wants.
     pub(crate) fn deadline(&self) -> Instant {
         let own = Instant::now() + self.0.options.deadline.min(DEADLINE_MAX);
@@ -125,9 +133,12 @@ impl Service {
         command: Command,
     ) -> Result<Receipt, Problem> {
         let principal = caller.principal();
+        let kind = command.name();
         let request = Request { principal, key, command, deadline: self.deadline() };
         let answer = self.box_office().submit(event, request).await;
-        answer.map_err(|error| of_submit(&error, event))
+        let answer = answer.map_err(|error| of_submit(&error, event));
+        self.0.meters.count(kind, &answer);
+        answer
     }
 }
 

@@ -66,6 +66,11 @@ impl Streams {
         Ok(OpenStream { streams: Arc::clone(self), event, address })
     }
 
+    /// How many are open.
+    pub(crate) fn len(&self) -> usize {
+        self.lock().all
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Open> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

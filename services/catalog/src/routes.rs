@@ -28,7 +28,12 @@ pub(crate) fn routes() -> Routes<Service> {
 
 /// The public routes.
 pub(crate) fn public(service: Service) -> Router {
-    routes().into_router(extract::BODY_BYTES, service)
+    let looked_at = service.clone();
+    let health = api::health::route(move || {
+        let service = looked_at.clone();
+        async move { service.answers().await }
+    });
+    routes().into_router(extract::BODY_BYTES, service).merge(health)
 }
 
 /// The routes for booking; see [`api::internal`].

@@ -87,6 +87,11 @@ impl Service {
         projection::follow(bus, store, shutdown).await;
     }
 
+    /// Whether the store answers: no event has an id of zeros.
+    pub(crate) async fn answers(&self) -> bool {
+        self.store().get(EventId([0; 16])).await.is_ok()
+    }
+
     pub(crate) fn options(&self) -> &Options {
         &self.0.options
     }

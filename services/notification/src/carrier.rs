@@ -22,7 +22,7 @@ use futures_util::StreamExt;
 use futures_util::stream;
 use parking_lot::Mutex;
 use storage::StorageError;
-use storage::notices::{Notice, NoticeId, NoticeKind, Settled};
+use storage::notices::{Notice, NoticeId, NoticeKind, NoticeStatus, Settled};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::contacts::contacts;
@@ -191,6 +191,7 @@ impl Carrier {
                     ready.push((notice, mail));
                 }
                 (why, _) => {
+                    self.shared.meters.count(notice.kind, NoticeStatus::Suppressed);
                     let reason = why.unwrap_or("There is no such account.").to_owned();
                     outcomes.push((notice.id, Settled::Suppressed { reason }));
                 }
@@ -227,7 +228,9 @@ impl Carrier {
         let mut ended = Ok(());
         let mut waiting = ready.into_iter();
         let hand_over = |(notice, mail): (Notice, Mail)| async move {
+            let began = Instant::now();
             let sent = self.mailer.send(&mail).await;
+            self.shared.meters.handed_over(began.elapsed());
             let down = if let Err(NotSent::Down(why)) = &sent { Some(why.clone()) } else { None };
             let outcome = (notice.id, self.outcome(&notice, sent));
             if !self.mailer.takes_twice() {
@@ -278,14 +281,20 @@ impl Carrier {
             }
             Settled::Later { next_at: later(now, pause), reason }
         };
-        match sent {
+        let settled = match sent {
             Ok(()) => Settled::Sent { at: now },
             Err(NotSent::Never(reason)) => Settled::Failed { reason },
             Err(NotSent::Later(reason) | NotSent::Unknown(reason)) => {
                 again(reason, self.back_off(notice.attempts))
             }
             Err(NotSent::Down(reason)) => again(reason, self.shared.options.retry),
+        };
+        match settled {
+            Settled::Sent { .. } => self.shared.meters.count(notice.kind, NoticeStatus::Sent),
+            Settled::Failed { .. } => self.shared.meters.count(notice.kind, NoticeStatus::Failed),
+            Settled::Later { .. } | Settled::Suppressed { .. } => {}
         }
+        settled
     }
 
     /// The pause after so many tries that failed.

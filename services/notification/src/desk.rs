@@ -26,7 +26,9 @@ use std::time::Duration;
 
 use engine::{BookingId, EventId, Timestamp, UserId};
 use sha2::{Digest, Sha256};
-use storage::notices::{DeskStep, EventNote, NewNotice, NoticeId, NoticeKind, Preferences};
+use storage::notices::{
+    DeskStep, EventNote, NewNotice, NoticeId, NoticeKind, NoticeStatus, Preferences,
+};
 use storage::{Delivery, StorageError};
 use tokio::time::{Instant, sleep};
 
@@ -198,7 +200,12 @@ impl Desk {
     /// Write a step; then its notices can go.
     async fn write(&self, step: DeskStep) -> Result<(), StorageError> {
         let any = !step.notices.is_empty();
+        let quiet = step.notices.iter().filter(|notice| notice.suppressed.is_some());
+        let quiet: Vec<NoticeKind> = quiet.map(|notice| notice.kind).collect();
         self.shared.store().take(step).await?;
+        for kind in quiet {
+            self.shared.meters.count(kind, NoticeStatus::Suppressed);
+        }
         if any {
             self.shared.queued.notify_one();
         }

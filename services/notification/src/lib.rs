@@ -11,6 +11,7 @@
 //! contacts    names and addresses, from the auth service
 //! carrier     notices go out, are tried again, and end
 //! mail        hands messages to an SMTP server, or writes them to a folder
+//! meters      what is counted
 //! pace        how much of the time background work may take
 //! error       failures of stores as Problems
 //! ```
@@ -31,6 +32,7 @@ mod error;
 mod facts;
 mod letters;
 mod mail;
+mod meters;
 pub mod options;
 mod pace;
 mod routes;

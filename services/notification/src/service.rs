@@ -15,6 +15,7 @@ use tokio::sync::{Notify, watch};
 use crate::carrier::Carrier;
 use crate::desk;
 use crate::mail::{Files, Mailer, Smtp, SmtpOptions};
+use crate::meters::Meters;
 use crate::options::{Options, Tls};
 use crate::routes;
 use crate::template::Templates;
@@ -48,6 +49,7 @@ pub(crate) struct Shared {
     pub(crate) options: Options,
     pub(crate) parts: Parts,
     pub(crate) templates: Templates,
+    pub(crate) meters: Meters,
     /// Told when there are new notices in the queue.
     pub(crate) queued: Notify,
     /// Told when an organizer has written.
@@ -124,6 +126,7 @@ impl Service {
             options,
             parts,
             templates: Templates::new(),
+            meters: Meters::new(),
             queued: Notify::new(),
             asked: Notify::new(),
             mail_down: AtomicBool::new(false),
@@ -150,6 +153,19 @@ impl Service {
     /// The public routes.
     pub fn router(&self) -> Router {
         routes::public(self.clone())
+    }
+
+    /// Whether the store answers (no notice has an id of zeros), and mail goes out as far as is
+    /// known.
+    pub(crate) async fn works(&self) -> bool {
+        !self.mail_is_down() && self.shared.store().get(NoticeId([0; 16])).await.is_ok()
+    }
+
+    /// Tell the recorder how many notices wait. A store that cannot tell leaves it as it was.
+    pub async fn set_gauges(&self) {
+        if let Ok((queued, failed)) = self.shared.store().waiting().await {
+            self.shared.meters.set_waiting(queued, failed);
+        }
     }
 
     /// Whether the mail server is away at the moment.

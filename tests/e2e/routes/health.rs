@@ -14,6 +14,31 @@ async fn a_running_server_is_healthy_and_ready() {
 }
 
 #[tokio::test]
+async fn every_part_is_told_of_and_each_by_itself() {
+    let mut stage = Stage::new().await;
+    let body = granted(stage.ask(Ask::get("/readyz")).await, 200);
+    assert_eq!(body["parts"]["gateway"], "ok");
+    for part in ["auth", "catalog", "booking", "notification"] {
+        assert_eq!(body["parts"][part], "ok", "{body}");
+        let alone = granted(stage.ask(Ask::get(format!("/health/{part}"))).await, 200);
+        assert_eq!(alone["status"], "ok", "{part}");
+    }
+    problem(stage.ask(Ask::get("/health/nothing")).await, 404, "not_found");
+    problem(stage.ask(Ask::post("/health/auth")).await, 405, "method_not_allowed");
+}
+
+#[tokio::test]
+async fn figures_are_told_on_this_machine() {
+    let mut stage = Stage::new().await;
+    let answer = stage.ask(Ask::get("/metrics")).await;
+    assert_eq!(answer.status, 200);
+    assert!(answer.header("content-type").starts_with("text/plain; version=0.0.4"));
+    let text = String::from_utf8(answer.body.to_vec()).unwrap();
+    assert!(text.contains("\neventflow_build_info{version="), "{text}");
+    problem(stage.ask(Ask::post("/metrics")).await, 405, "method_not_allowed");
+}
+
+#[tokio::test]
 async fn what_is_not_there_is_a_problem_too() {
     let mut stage = Stage::new().await;
     let internal = "/internal/events/0198c0de-0000-7000-8000-0123456789ab/open";

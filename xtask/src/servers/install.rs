@@ -16,6 +16,11 @@ pub(super) fn redis() -> Result<()> {
     if found("redis-server") { Ok(()) } else { packages(&["redis-server", "redis-tools"]) }
 }
 
+/// Prometheus with its `promtool`; not as a service.
+pub(crate) fn prometheus() -> Result<()> {
+    if found("prometheus") && found("promtool") { Ok(()) } else { packages(&["prometheus"]) }
+}
+
 /// Where Cassandra's jars lie.
 pub(super) fn cassandra_home(tools: &Path) -> PathBuf {
     tools.join(format!("cassandra-{CASSANDRA}"))

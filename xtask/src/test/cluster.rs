@@ -1,11 +1,13 @@
 //! A cluster of its own under the contract's tests, and one drill: does it hold together?
 
+use std::net::SocketAddr;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
-use crate::cluster::{Cluster, Place};
+use crate::cluster::{Cluster, Node, Place};
+use crate::http;
 use crate::process::{Bound, cargo, root, watch};
 use crate::signals::Signals;
 use crate::steps::Steps;
@@ -18,6 +20,18 @@ const SCRIPT_LIMIT: Duration = Duration::from_secs(5 * 60);
 
 /// Longest time of the drill.
 const DRILL_LIMIT: Duration = Duration::from_secs(5 * 60);
+
+/// Parts of all events.
+const PARTITIONS: u64 = 1_024;
+
+/// How long they may take to be served all at once.
+const SHARES_LIMIT: Duration = Duration::from_secs(60);
+
+/// Pause between two looks at that.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// How long a process may take to tell its figures.
+const FIGURES_LIMIT: Duration = Duration::from_secs(5);
 
 /// Load of the drill: what a debug build on a shared machine bears.
 const DRILL: [&str; 10] =
@@ -58,6 +72,7 @@ fn proofs(steps: &mut Steps, place: &Place) -> Result<()> {
         script.arg(root().join("test_eventflow.sh")).env("BASE_URL", format!("http://{public}"));
         program(&mut script, SCRIPT_LIMIT)
     })?;
+    steps.run("figures of every process", || figures(place))?;
     let mut contract = cargo();
     contract.args(["test", "--locked", "-p", "tests", "--test", "e2e", "routes::"]);
     contract.env("EVENTFLOW_TEST_SERVER", &public);
@@ -76,6 +91,41 @@ fn proofs(steps: &mut Steps, place: &Place) -> Result<()> {
         drill.env("EVENTFLOW_CLUSTER_RUN", &place.run);
         program(&mut drill, DRILL_LIMIT)
     })
+}
+
+/// Each process tells its own; together the replicas serve every part of the events.
+fn figures(place: &Place) -> Result<Vec<String>> {
+    let told = |address: SocketAddr| {
+        let answer = http::get(address, "/metrics", &[], FIGURES_LIMIT);
+        let answer = answer.filter(|answer| answer.status == 200);
+        answer.map(|answer| answer.body).with_context(|| format!("no figures at {address}"))
+    };
+    let front = told(place.public())?;
+    for wanted in ["eventflow_part_ready{part=\"booking\"} 1", "eventflow_http_requests_total{"] {
+        ensure!(front.contains(wanted), "the front does not tell `{wanted}`:\n{front}");
+    }
+    let sum = |series: &str| -> Result<u64> {
+        (1..=REPLICAS).try_fold(0, |sum, number| {
+            let text = told(place.internal(Node::Replica(number)))?;
+            let line = text.lines().find_map(|line| line.strip_prefix(series));
+            let line = line.with_context(|| format!("no {series}:\n{text}"))?;
+            let value: u64 = line.trim().parse().with_context(|| format!("{series}{line}"))?;
+            Ok(sum + value)
+        })
+    };
+    // Shares are evened out for a while after the start: what is on its way is counted nowhere.
+    let deadline = Instant::now() + SHARES_LIMIT;
+    loop {
+        let served = sum("eventflow_partitions_served ")?;
+        if served == PARTITIONS {
+            break;
+        }
+        ensure!(Instant::now() < deadline, "{served} of {PARTITIONS} partitions are served");
+        std::thread::park_timeout(LOOK);
+    }
+    let commits = sum("eventflow_commits_total{outcome=\"durable\"} ")?;
+    ensure!(commits > 0, "nobody has committed anything");
+    Ok(vec![format!("{PARTITIONS} partitions, {commits} commits")])
 }
 
 /// Run a program to its end; its last line is kept.
