@@ -183,6 +183,7 @@ impl Carrier {
             let contact = contacts.get(&notice.user);
             match (unwanted(contact, Some(preferences), notice.kind), contact) {
                 (None, Some(_)) if self.comes_too_late(&notice).await? => {
+                    self.shared.meters.count(notice.kind, NoticeStatus::Suppressed);
                     let reason = "The event has begun.".to_owned();
                     outcomes.push((notice.id, Settled::Suppressed { reason }));
                 }
