@@ -19,6 +19,10 @@ use crate::sides::{self, bookings, create_event, reads};
 /// Bookings of a round, each by somebody with an account and an address.
 const BOOKINGS: usize = 10_000;
 
+/// One in so many books once before anything is measured: a process that has just started
+/// is slower.
+const WARM_UP: usize = 10;
+
 /// Connections that book.
 const CONNECTIONS: usize = 64;
 
@@ -58,7 +62,10 @@ pub(crate) fn measure(options: &Options) -> Result<()> {
     for (name, mood) in
         [("up", Mood::Up), ("refuses connections", Mood::Away), ("hangs", Mood::Silent)]
     {
-        sides.push(Side::begin(&generator, name, mood, count)?);
+        let side = Side::begin(&generator, name, mood, count)?;
+        let few = side.people.len().div_ceil(WARM_UP);
+        side.book(&generator, few)?;
+        sides.push(side);
     }
     for round in 0..options.rounds {
         let mut rates = [0.0; 3];
@@ -73,13 +80,23 @@ pub(crate) fn measure(options: &Options) -> Result<()> {
         }
     }
     for side in &mut sides {
-        side.finish(count * options.rounds)?;
+        side.finish(count * options.rounds + count.div_ceil(WARM_UP))?;
     }
     print(count, options.rounds, &sides)?;
     for side in sides {
         side.server.stop()?;
     }
     Ok(())
+}
+
+/// What came of a run.
+struct Booked {
+    /// Bookings a second.
+    rate: f64,
+    /// Messages that had not been handed over when the last one was answered.
+    waiting: usize,
+    /// Seconds until everything was sent, where mail is up.
+    sent_after: Option<f64>,
 }
 
 impl Side {
@@ -122,24 +139,33 @@ impl Side {
         })
     }
 
-    /// Everybody books at a new event; bookings a second. Returns when there is nothing left
-    /// to do that could slow the next side.
+    /// Everybody books at a new event; bookings a second.
     fn round(&mut self, generator: &Generator) -> Result<f64> {
+        let booked = self.book(generator, self.people.len())?;
+        self.waiting.push(booked.waiting as f64);
+        self.sent_after.extend(booked.sent_after);
+        Ok(booked.rate)
+    }
+
+    /// So many of the people book at a new event. Returns when there is nothing left to do
+    /// that could slow the next side.
+    fn book(&self, generator: &Generator, count: usize) -> Result<Booked> {
         let addr = self.server.addr();
-        let tokens = Arc::new(self.signer.tokens_of(&self.people)?);
+        let people = &self.people[..count];
+        let tokens = Arc::new(self.signer.tokens_of(people)?);
         generator.run(addr, CONNECTIONS, reads(&tokens))?;
-        let event = create_event(generator, addr, &self.signer, self.people.len())?;
+        let event = create_event(generator, addr, &self.signer, count)?;
         self.server.settle()?;
         let before = self.post.messages();
         let run = generator.run(addr, CONNECTIONS, bookings(&event, &tokens))?;
         let after = self.post.messages();
-        self.waiting.push((self.people.len() - (after - before)) as f64);
-        if self.mood == Mood::Up {
-            let took = self.post.wait_for(before + self.people.len(), ROUND_LIMIT)?;
-            self.sent_after.push(took.as_secs_f64());
-        }
+        let sent_after = if self.mood == Mood::Up {
+            Some(self.post.wait_for(before + count, ROUND_LIMIT)?.as_secs_f64())
+        } else {
+            None
+        };
         self.server.settle()?;
-        Ok(run.rate())
+        Ok(Booked { rate: run.rate(), waiting: count - (after - before), sent_after })
     }
 
     /// Mail comes back, if it was away; everything is sent, and nothing twice.

@@ -320,7 +320,8 @@ pub trait NoticeStore: Send + Sync {
     /// the first that is queued, so that one that waits holds up what was made after it.
     fn due(&self, now: Timestamp, limit: usize) -> Answer<'_, Vec<Notice>>;
 
-    /// When the next queued notice may be tried; `None` if nothing is queued.
+    /// When the next queued notice may be tried, of each person the first one; `None` if
+    /// nothing is queued.
     fn next_due(&self) -> Answer<'_, Option<Timestamp>>;
 
     /// Write what became of notices. One that is not queued any more is left alone.

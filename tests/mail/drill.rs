@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use harness::client::{Ask, Client};
-use harness::eventually::eventually;
+use harness::eventually::{PATIENCE, eventually};
 use harness::people::{People, Person};
 use harness::random::Random;
 use harness::server::{Home, Server, UNLIMITED};
@@ -69,8 +69,8 @@ pub(crate) struct Drill {
     /// What people were answered.
     pub(crate) answered: Vec<Told>,
     pub(crate) kills: Vec<Kill>,
-    /// Files that were not whole after a kill.
-    pub(crate) halves: Vec<String>,
+    /// What was wrong right after a kill.
+    pub(crate) wrong: Vec<String>,
     settings: Vec<(&'static str, String)>,
     server: Option<Server>,
     /// Messages that had been taken at the last kill.
@@ -98,7 +98,7 @@ impl Drill {
         let mut client = server.client();
         let fair = harness::events::create(&mut client, &organizer, "Fair", 1_000).await;
         let answered = town::all_book(server.address(), &people, fair).await;
-        let (kills, halves, taken) = (Vec::new(), Vec::new(), 0);
+        let (kills, wrong, taken) = (Vec::new(), Vec::new(), 0);
         let server = Some(server);
         Self {
             home,
@@ -109,7 +109,7 @@ impl Drill {
             fair,
             answered,
             kills,
-            halves,
+            wrong,
             settings,
             server,
             taken,
@@ -146,7 +146,7 @@ impl Drill {
             under_way.extend(taken[self.taken..].iter().filter(|id| !sent.contains(id)));
             self.taken = taken.len();
         } else {
-            self.halves.extend(folder::halves(&folder::of(&self.data())));
+            self.wrong.extend(folder::halves(&folder::of(&self.data())));
         }
         self.kills.push(Kill { stage, under_way });
     }
@@ -199,8 +199,10 @@ impl Drill {
         println!("  {kind}: killed after {} of {PEOPLE} were sent", self.notices().count(&sent));
         self.start().await;
         // A message to an event that is cancelled meanwhile is told to nobody.
-        let made = async || (notices.count(&all) >= PEOPLE).then_some(());
-        eventually("all are made", made).await;
+        let deadline = Instant::now() + PATIENCE;
+        while notices.count(&all) < PEOPLE && Instant::now() < deadline {
+            sleep(GLANCE).await;
+        }
     }
 
     pub(crate) async fn kills_at_crowds(&mut self) {
@@ -227,7 +229,8 @@ impl Drill {
         };
         let everybody = [&self.people[..], std::slice::from_ref(&self.organizer)].concat();
         let lists = lists(self.server.as_ref().expect("it runs").address(), &everybody).await;
-        let wrong = judge(&expected, &self.answered, &lists);
+        let mut wrong = std::mem::take(&mut self.wrong);
+        wrong.extend(judge(&expected, &self.answered, &lists));
         println!("  {} answers to people, {} things to tell", self.answered.len(), expected.len());
         for kind in [
             "BookingConfirmed",

@@ -28,6 +28,11 @@ const LAST_ID: [u8; 16] = [0xff; 16];
 /// Comes before every id.
 const FIRST_ID: [u8; 16] = [0; 16];
 
+/// Of each person the first that is queued.
+const FIRST: &str = "status = 'queued' AND NOT EXISTS (SELECT 1 FROM notice AS earlier \
+     WHERE earlier.user = notice.user AND earlier.status = 'queued' \
+     AND earlier.number < notice.number)";
+
 const SENT: &str = "UPDATE notice SET status = 'sent', sent_at = ?2, reason = NULL, \
      attempts = attempts + 1 WHERE id = ?1 AND status = 'queued'";
 
@@ -144,10 +149,7 @@ impl NoticeStore for Notices {
         Box::pin(self.readers.call(move |connection| {
             connection
                 .prepare_cached(&format!(
-                    "SELECT {NOTICE} FROM notice WHERE status = 'queued' AND next_at <= ?1 \
-                     AND NOT EXISTS (SELECT 1 FROM notice AS earlier \
-                         WHERE earlier.user = notice.user AND earlier.status = 'queued' \
-                         AND earlier.number < notice.number) \
+                    "SELECT {NOTICE} FROM notice WHERE {FIRST} AND next_at <= ?1 \
                      ORDER BY next_at, number LIMIT ?2"
                 ))?
                 .query_map(params![now.millis(), int(limit as u64)], rows::notice)?
@@ -158,10 +160,9 @@ impl NoticeStore for Notices {
     fn next_due(&self) -> Answer<'_, Option<Timestamp>> {
         Box::pin(self.readers.call(move |connection| {
             connection
-                .prepare_cached(
-                    "SELECT next_at FROM notice WHERE status = 'queued' \
-                     ORDER BY next_at LIMIT 1",
-                )?
+                .prepare_cached(&format!(
+                    "SELECT next_at FROM notice WHERE {FIRST} ORDER BY next_at LIMIT 1"
+                ))?
                 .query_row([], |row| time(row, 0))
                 .optional()
         }))

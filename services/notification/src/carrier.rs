@@ -22,7 +22,7 @@ use futures_util::StreamExt;
 use futures_util::stream;
 use parking_lot::Mutex;
 use storage::StorageError;
-use storage::notices::{Notice, NoticeId, NoticeStatus, Settled};
+use storage::notices::{Notice, NoticeId, NoticeKind, NoticeStatus, Settled};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::contacts::contacts;
@@ -155,8 +155,6 @@ impl Carrier {
         let next = self.shared.store().next_due().await.ok().flatten();
         let Some(next) = next else { return LOOK_EVERY };
         let millis = next.millis().saturating_sub(self.shared.now().millis());
-        // Of somebody whose turn has not come yet there may be one that is due: then the
-        // first of that person is what is waited for.
         Duration::from_millis(u64::try_from(millis).unwrap_or(0))
             .clamp(Duration::from_millis(100), LOOK_EVERY)
     }
@@ -184,6 +182,11 @@ impl Carrier {
         for (notice, preferences) in due.into_iter().zip(&preferences) {
             let contact = contacts.get(&notice.user);
             match (unwanted(contact, Some(preferences), notice.kind), contact) {
+                (None, Some(_)) if self.comes_too_late(&notice).await? => {
+                    self.shared.meters.count(notice.kind, NoticeStatus::Suppressed);
+                    let reason = "The event has begun.".to_owned();
+                    outcomes.push((notice.id, Settled::Suppressed { reason }));
+                }
                 (None, Some(contact)) => {
                     let mail = mail_of(&notice, &contact.name, &contact.email);
                     ready.push((notice, mail));
@@ -204,6 +207,16 @@ impl Carrier {
         self.write(outcomes).await?;
         ended?;
         safe.map_err(Cut::Down)
+    }
+
+    /// Whether it is a reminder that waited, as for a server that was away, until the event
+    /// has begun.
+    async fn comes_too_late(&self, notice: &Notice) -> Result<bool, StorageError> {
+        if notice.kind != NoticeKind::EventReminder {
+            return Ok(false);
+        }
+        let event = self.shared.store().event(notice.event).await?;
+        Ok(event.is_none_or(|event| event.starts_at <= self.shared.now()))
     }
 
     /// Hand these over, some at once. What became of those that were tried and is not written

@@ -118,6 +118,10 @@ async fn one_that_waits_holds_up_its_person(store: &dyn NoticeStore) {
     assert_eq!(due(store, 50).await, [other.id, first.id], "the longest due first");
     settle(store, first.id, later(100)).await;
     assert_eq!(due(store, 50).await, [other.id]);
+    settle(store, other.id, later(200)).await;
+    let next = store.next_due().await.expect("an answer");
+    assert_eq!(next, Some(at(100)), "whoever waits for the one behind it looks for nothing");
+    settle(store, other.id, later(15)).await;
     assert_eq!(due(store, 100).await, [other.id, first.id]);
     settle(store, first.id, Settled::Sent { at: at(101) }).await;
     assert_eq!(due(store, 100).await, [second.id, other.id]);

@@ -191,7 +191,10 @@ impl NoticeStore for MemoryNotices {
     }
 
     fn next_due(&self) -> Answer<'_, Option<Timestamp>> {
-        at_once(self.state.lock().queued().map(|notice| notice.next_at).min())
+        let state = self.state.lock();
+        let mut seen = std::collections::BTreeSet::new();
+        let first = state.queued().filter(|notice| seen.insert(notice.user));
+        at_once(first.map(|notice| notice.next_at).min())
     }
 
     fn settle(&self, outcomes: Vec<(NoticeId, Settled)>) -> Answer<'_, ()> {

@@ -10,13 +10,17 @@ const MINUTE: i64 = 60_000;
 
 /// Puts a notice into the queue; the later ones are younger.
 async fn queue(stage: &Stage, n: u8, person: u8) -> NoticeId {
+    queue_kind(stage, n, person, NoticeKind::BookingConfirmed).await
+}
+
+async fn queue_kind(stage: &Stage, n: u8, person: u8, kind: NoticeKind) -> NoticeId {
     let created_at = engine::Timestamp::from_millis(NOW + i64::from(n));
     let mut id = [n; 16];
     id[..6].copy_from_slice(&created_at.millis().to_be_bytes()[2..]);
     let notice = NewNotice {
         id: NoticeId(id),
         user: user(person),
-        kind: NoticeKind::BookingConfirmed,
+        kind,
         event: EVENT,
         booking: None,
         subject: "subject".to_owned(),
@@ -222,6 +226,32 @@ async fn who_has_changed_their_mind_meanwhile_is_not_written_to() {
     {
         let (status, _, _, reason) = state(&stage, id).await;
         assert_eq!((status, reason), expected);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reminder_that_waited_until_the_event_began_is_not_sent() {
+    for (now, expected) in [(9 * HOUR - 1, "sent"), (9 * HOUR, "suppressed")] {
+        let stage = Stage::new();
+        let event = storage::notices::EventNote {
+            id: EVENT,
+            organizer: user(1),
+            version: 1,
+            title: text("Tea"),
+            location: text("Bern"),
+            starts_at: engine::Timestamp::from_millis(NOW + 9 * HOUR),
+            ends_at: engine::Timestamp::from_millis(NOW + 11 * HOUR),
+            timezone: None,
+            cancelled: false,
+        };
+        let step = storage::notices::DeskStep { event: Some(event), ..Default::default() };
+        stage.stores.notices.take(step).await.unwrap();
+        let reminder = queue_kind(&stage, 1, 1, NoticeKind::EventReminder).await;
+        let booked = queue(&stage, 2, 2).await;
+        stage.at(NOW + now);
+        round(&stage).await;
+        assert_eq!(state(&stage, reminder).await.0.as_str(), expected);
+        assert_eq!(state(&stage, booked).await.0, NoticeStatus::Sent, "all else is still true");
     }
 }
 
