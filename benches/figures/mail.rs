@@ -187,7 +187,8 @@ fn print(count: usize, rounds: usize, sides: &[Side]) -> Result<()> {
     println!("{count} bookings a round by people with accounts, {CONNECTIONS} connections,");
     println!("{rounds} rounds in turns; median (least–greatest). \"of up\" compares within a");
     println!("round. Where mail was away, \"sent after\" is the time from its return until all");
-    println!("{} messages of all rounds were sent.\n", count * rounds);
+    let messages = count * rounds + count.div_ceil(WARM_UP);
+    println!("{messages} messages, those of the warm-up among them, were sent.\n");
     println!(
         "| mail | bookings/s | of up | waiting after the last | sent after, s | MiB before | MiB at most |"
     );
