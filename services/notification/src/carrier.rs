@@ -28,7 +28,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::contacts::contacts;
 use crate::desk::unwanted;
 use crate::mail::{Mail, Mailer, NotSent};
-use crate::pace::Pace;
+use crate::pace::{Pace, outlived};
 use crate::service::Shared;
 
 /// Most notices taken up at a time.
@@ -94,7 +94,7 @@ impl Carrier {
         loop {
             let began = Instant::now();
             let round = {
-                let mut round = pin!(self.round());
+                let mut round = pin!(outlived(self.round()));
                 tokio::select! {
                     () = &mut shutdown => {
                         self.ending.store(true, Ordering::Relaxed);

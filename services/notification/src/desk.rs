@@ -35,7 +35,7 @@ use tokio::time::{Instant, sleep};
 use crate::contacts::{Contact, contacts};
 use crate::facts::{Fact, What, facts};
 use crate::letters::Letter;
-use crate::pace::Pace;
+use crate::pace::{Pace, outlived};
 use crate::service::Shared;
 
 /// Under this name notices follow the bus.
@@ -94,7 +94,7 @@ pub(crate) async fn run(shared: Arc<Shared>, shutdown: impl Future<Output = ()>)
         };
         let step = tokio::select! {
             () = &mut shutdown => return,
-            step = step => step,
+            step = outlived(step) => step,
         };
         if let Err(error) = step {
             tracing::warn!(%error, "notices have to wait");

@@ -1,7 +1,13 @@
-//! How much of the time background work may take. Making and sending thousands of notices
-//! costs what as many bookings cost; on a machine with few cores the one would slow the other.
+//! How much of the time background work may take, and that it outlives its own faults. Making
+//! and sending thousands of notices costs what as many bookings cost; on a machine with few
+//! cores the one would slow the other.
 
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
+
+use futures_util::FutureExt;
+use storage::StorageError;
 
 use tokio::time::{Instant, sleep};
 
@@ -34,9 +40,32 @@ impl Pace {
     }
 }
 
+/// A piece of work whose panic is a failure like others: it is told, and tried again. Each
+/// piece can be repeated, and what it leaves half done is only in memory.
+pub(crate) async fn outlived<T>(
+    work: impl Future<Output = Result<T, StorageError>>,
+) -> Result<T, StorageError> {
+    AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+        let cause = text.unwrap_or_else(|| "of unknown cause".to_owned());
+        tracing::error!(cause, "making or sending notices panicked");
+        Err(StorageError::Unknown("a panic".into()))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_a_failure_like_others() {
+        assert!(matches!(outlived(async { Ok(1) }).await, Ok(1)));
+        let failed = outlived(async { Err::<(), _>(StorageError::NotDone("busy".into())) });
+        assert!(matches!(failed.await, Err(StorageError::NotDone(_))));
+        let panicked = outlived(async { if true { panic!("a bug") } else { Ok(()) } });
+        assert!(matches!(panicked.await, Err(StorageError::Unknown(_))));
+    }
 
     #[test]
     fn a_pause_leaves_work_its_share() {

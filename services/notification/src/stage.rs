@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use api::extract::json_response;
@@ -88,6 +88,8 @@ pub(crate) struct Post {
     pub(crate) silent_after: Mutex<Option<usize>>,
     /// How long it takes over each message.
     pub(crate) slowness: Mutex<Duration>,
+    /// The next message meets a bug of ours.
+    pub(crate) breaks: AtomicBool,
 }
 
 /// The same, as the service holds it.
@@ -115,6 +117,7 @@ impl Mailer for Handed {
                 sent.push((to, id));
                 sent.len()
             };
+            assert!(!self.0.breaks.swap(false, Ordering::Relaxed), "a bug");
             let limit = *self.0.silent_after.lock();
             if limit.is_some_and(|limit| sent > limit) {
                 std::future::pending::<()>().await;

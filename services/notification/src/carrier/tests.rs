@@ -181,6 +181,17 @@ async fn one_is_marked_before_the_next_one_takes_its_place() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_bug_met_once_is_outlived() {
+    let stage = Stage::new();
+    stage.at(NOW + 100);
+    let id = queue(&stage, 1, 1).await;
+    stage.post.breaks.store(true, Ordering::Relaxed);
+    stage.service.carrier().run(sleep(Duration::from_secs(60))).await;
+    assert!(!stage.post.breaks.load(Ordering::Relaxed), "it was met");
+    assert_eq!(state(&stage, id).await.0, NoticeStatus::Sent);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_under_way_at_a_stop_comes_to_its_end_within_bounds() {
     for (slowness, expected) in [(Duration::from_secs(2), (8, 8)), (2 * END, (0, 0))] {
         let stage = Stage::new();
