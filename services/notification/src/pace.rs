@@ -45,7 +45,8 @@ impl Pace {
 pub(crate) async fn outlived<T>(
     work: impl Future<Output = Result<T, StorageError>>,
 ) -> Result<T, StorageError> {
-    AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|panic| {
+    // Boxed: it is large, and whoever waits for it would have to make room for it twice.
+    AssertUnwindSafe(Box::pin(work)).catch_unwind().await.unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
         let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
         let cause = text.unwrap_or_else(|| "of unknown cause".to_owned());
