@@ -14,7 +14,7 @@ use crate::authority::{Authority, HOST, Papers};
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
-const PARTS: [Part; 3] = [Part::Gateway, Part::Auth, Part::Catalog];
+const PARTS: [Part; 4] = [Part::Gateway, Part::Auth, Part::Catalog, Part::Notification];
 
 /// A port that nobody has, for a listener whose address must be known beforehand.
 fn free() -> SocketAddr {
