@@ -22,7 +22,7 @@ pub enum Access {
     Owner,
     /// The person that the path names, or an admin; everybody else gets 403.
     Named,
-    /// The organizer of the event in the path, or an admin; everybody else gets 403.
+    /// The organizer of the event in path or body, or an admin; everybody else gets 403.
     Organizer,
     /// Admins; everybody else gets 403.
     Admin,
