@@ -2,6 +2,7 @@
 //! the catalog, ticket codes for owners.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use actors::{POSITIONS, SubmitError};
 use api::Problem;
@@ -15,13 +16,22 @@ use axum::http::{Request, StatusCode};
 use engine::{BookingReply, BookingStatus, EventId, Phase, Seq, UserId};
 use futures_util::stream::{self, StreamExt};
 use storage::{BookingRow, Header};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::error::of_storage;
 use crate::service::Service;
 
 /// Most events asked at a time for places in their queues: each may have to be woken.
 const POSITION_CALLS: usize = 16;
+
+/// How long a list waits for places in a queue: as long as for the tails of the same owners.
+const POSITIONS_LIMIT: Duration = Duration::from_millis(2_500);
+
+/// Pause before places are asked for a second time; it doubles with each.
+const POSITIONS_PAUSE: Duration = Duration::from_millis(20);
+
+/// The longest such pause.
+const POSITIONS_LONGEST_PAUSE: Duration = Duration::from_millis(200);
 
 /// A row as its reader sees it: the ticket code is its owner's alone.
 pub(crate) fn body_of_row(service: &Service, row: &BookingRow, reader: UserId) -> BookingBody {
@@ -93,25 +103,69 @@ pub(crate) async fn bodies(
     bodies
 }
 
-/// Places in the queue of one event, wherever it is served.
+/// Places in the queue of one event, wherever it is served: asked again while its owner is
+/// changing, for as long as a list waits for the tails of the same owner.
 async fn positions(
     service: &Service,
     event: EventId,
     seqs: Vec<Seq>,
     deadline: Instant,
 ) -> Result<Vec<Option<u32>>, String> {
-    let own = service.box_office().positions(event, seqs.clone(), deadline).await;
+    let by = deadline.min(Instant::now() + POSITIONS_LIMIT);
+    let asked = || positions_once(service, event, seqs.clone(), by);
+    match repeated(by, asked).await {
+        Ok(found) => Ok(found),
+        Err(Untold::NotNow(why) | Untold::Never(why)) => Err(why),
+    }
+}
+
+/// Why places in a queue were not told.
+#[derive(Debug, PartialEq, Eq)]
+enum Untold {
+    /// Whoever was asked has died, or serves the event no more: somebody else soon will.
+    NotNow(String),
+    /// Asking again would change nothing.
+    Never(String),
+}
+
+async fn positions_once(
+    service: &Service,
+    event: EventId,
+    seqs: Vec<Seq>,
+    by: Instant,
+) -> Result<Vec<Option<u32>>, Untold> {
+    let own = service.box_office().positions(event, seqs.clone(), by).await;
     match (own, service.peers()) {
+        (Ok(found), _) => Ok(found),
         (Err(SubmitError::Elsewhere(owner)), Some(peers)) => {
-            let answer = peers.positions(&owner.address, event, &seqs);
-            let answer = timeout_at(deadline, answer).await;
-            let mut found = answer
-                .map_err(|_| "no answer in time".to_owned())?
-                .map_err(|error| error.to_string())?;
+            let answer = timeout_at(by, peers.positions(&owner.address, event, &seqs)).await;
+            let answer = answer.map_err(|_| Untold::Never("no answer in time".to_owned()))?;
+            let mut found = answer.map_err(|error| Untold::NotNow(error.to_string()))?;
             found.resize(seqs.len(), None);
             Ok(found)
         }
-        (own, _) => own.map_err(|error| error.to_string()),
+        // In an installation of many this is an event on its way from one to another.
+        (Err(error @ SubmitError::Unavailable(_)), Some(_)) => {
+            Err(Untold::NotNow(error.to_string()))
+        }
+        (Err(error), _) => Err(Untold::Never(error.to_string())),
+    }
+}
+
+/// Ask until somebody tells, or there is no time for another question.
+async fn repeated<T, F: Future<Output = Result<T, Untold>>>(
+    by: Instant,
+    mut asked: impl FnMut() -> F,
+) -> Result<T, Untold> {
+    let mut pause = POSITIONS_PAUSE;
+    loop {
+        let told = asked().await;
+        let again = Instant::now() + pause;
+        if !matches!(told, Err(Untold::NotNow(_))) || again >= by {
+            return told;
+        }
+        sleep_until(again).await;
+        pause = (pause * 2).min(POSITIONS_LONGEST_PAUSE);
     }
 }
 
@@ -210,5 +264,51 @@ fn summary_with_status(
         timezone: summary.timezone,
         location: summary.location,
         price: summary.price,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Answers in turn, the last one for ever; and how many were asked for.
+    async fn asked(answers: &[Result<u32, Untold>]) -> (Result<u32, Untold>, usize) {
+        let mut count = 0;
+        let by = Instant::now() + POSITIONS_LIMIT;
+        let told = repeated(by, || {
+            let answer = match &answers[count.min(answers.len() - 1)] {
+                Ok(found) => Ok(*found),
+                Err(Untold::NotNow(why)) => Err(Untold::NotNow(why.clone())),
+                Err(Untold::Never(why)) => Err(Untold::Never(why.clone())),
+            };
+            count += 1;
+            async move { answer }
+        });
+        (told.await, count)
+    }
+
+    fn not_now() -> Untold {
+        Untold::NotNow("its connection was lost".to_owned())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn places_are_asked_for_again_while_their_owner_changes() {
+        let told = asked(&[Err(not_now()), Err(not_now()), Ok(3)]).await;
+        assert_eq!(told, (Ok(3), 3));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_list_does_not_wait_for_an_owner_for_ever() {
+        let begun = Instant::now();
+        let (told, count) = asked(&[Err(not_now())]).await;
+        assert_eq!(told, Err(not_now()));
+        assert!(begun.elapsed() <= POSITIONS_LIMIT, "it waited {:?}", begun.elapsed());
+        assert!(count > 10, "asked {count} times only");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_asking_again_cannot_change_is_asked_once() {
+        let never = || Untold::Never("overloaded".to_owned());
+        assert_eq!(asked(&[Err(never()), Ok(1)]).await, (Err(never()), 1));
     }
 }

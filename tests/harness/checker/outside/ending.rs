@@ -110,10 +110,13 @@ fn check_rows(served: &ServedEvent, scene: &Scene<'_>, report: &mut Report) {
             report.add(Check::Replay, || format!("the list of event {event} has {row:?}"));
         }
         let Some(own) = scene.served.users.get(&row.user) else { continue };
-        let mut same = own.iter().filter(|other| (other.event, other.seq) == (event, row.seq));
+        let same = own.iter().filter(|other| (other.event, other.seq) == (event, row.seq));
+        let same: Vec<_> = same.collect();
         // A place in the queue is asked for by each list anew, and nobody writes any more.
-        if same.next() != Some(row) || same.next().is_some() {
-            report.add(Check::Replay, || format!("event {event} has {row:?}, its owner has not"));
+        if same != [row] {
+            report.add(Check::Replay, || {
+                format!("event {event} has {row:?}, its owner has {same:?}")
+            });
         }
     }
 }
