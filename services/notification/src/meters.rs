@@ -1,6 +1,5 @@
 //! What is counted of notices. Each series is looked up in the recorder once.
 
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
@@ -12,8 +11,9 @@ const OUTCOMES: [NoticeStatus; 3] =
 
 /// What is counted here.
 pub(crate) struct Meters {
-    /// By kind, then by outcome.
-    ended: Vec<[OnceLock<Counter>; OUTCOMES.len()]>,
+    /// By kind, then by outcome. All are there from the beginning: an alert on growth does not
+    /// see what a series had when it was first seen.
+    ended: Vec<[Counter; OUTCOMES.len()]>,
     hand_over: Histogram,
     queued: Gauge,
     failed: Gauge,
@@ -24,7 +24,10 @@ impl Meters {
         let waiting =
             |status: NoticeStatus| gauge!("eventflow_notifications", "status" => status.as_str());
         Self {
-            ended: NoticeKind::ALL.iter().map(|_| Default::default()).collect(),
+            ended: NoticeKind::ALL
+                .iter()
+                .map(|kind| OUTCOMES.map(|end| ended(*kind, end)))
+                .collect(),
             hand_over: histogram!("eventflow_mail_seconds"),
             queued: waiting(NoticeStatus::Queued),
             failed: waiting(NoticeStatus::Failed),
@@ -34,14 +37,9 @@ impl Meters {
     /// A notice of this kind has come to this end.
     pub(crate) fn count(&self, kind: NoticeKind, outcome: NoticeStatus) {
         let Some(place) = OUTCOMES.iter().position(|known| *known == outcome) else { return };
-        let Some(counted) = self.ended.get(kind as usize) else { return };
-        let series = || {
-            counter!(
-                "eventflow_notifications_total",
-                "kind" => kind.as_str(), "outcome" => outcome.as_str()
-            )
-        };
-        counted[place].get_or_init(series).increment(1);
+        if let Some(counted) = self.ended.get(kind as usize) {
+            counted[place].increment(1);
+        }
     }
 
     /// A hand-over, whatever came of it, took so long.
@@ -54,4 +52,11 @@ impl Meters {
         self.queued.set(queued as f64);
         self.failed.set(failed as f64);
     }
+}
+
+fn ended(kind: NoticeKind, outcome: NoticeStatus) -> Counter {
+    counter!(
+        "eventflow_notifications_total",
+        "kind" => kind.as_str(), "outcome" => outcome.as_str()
+    )
 }
