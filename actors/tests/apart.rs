@@ -127,6 +127,10 @@ impl MessageBus for FarBus {
         self.answer(self.bus.next(subscriber, limit))
     }
 
+    fn has_next<'a>(&'a self, subscriber: &'a str) -> Answer<'a, bool> {
+        self.answer(self.bus.has_next(subscriber))
+    }
+
     fn acknowledge<'a>(&'a self, subscriber: &'a str, number: u64) -> Answer<'a, ()> {
         self.answer(self.bus.acknowledge(subscriber, number))
     }

@@ -105,7 +105,7 @@ error_codes! {
     /// Only a notification that failed can be sent again.
     NotFailed = "not_failed", CONFLICT, false, "It has not failed";
     /// The event has had its most messages of its organizer within a day.
-    TooManyMessages = "too_many_messages", CONFLICT, true, "Too many messages to the attendees";
+    TooManyMessages = "too_many_messages", TOO_MANY_REQUESTS, true, "Too many messages to the attendees";
     /// `If-Match` named another version.
     PreconditionFailed = "precondition_failed", PRECONDITION_FAILED, false, "It has changed since";
     /// The body is too large.

@@ -262,6 +262,10 @@ impl MessageBus for Remote {
         Box::pin(async { Err(StorageError::NotDone("subscribers are where the bus is".into())) })
     }
 
+    fn has_next<'a>(&'a self, _: &'a str) -> Told<'a, bool> {
+        Box::pin(async { Err(StorageError::NotDone("subscribers are where the bus is".into())) })
+    }
+
     fn acknowledge<'a>(&'a self, _: &'a str, _: u64) -> Told<'a, ()> {
         Box::pin(async { Err(StorageError::NotDone("subscribers are where the bus is".into())) })
     }

@@ -66,6 +66,9 @@ pub trait MessageBus: Send + Sync {
         limit: usize,
     ) -> BoxFuture<'a, Result<Vec<Delivery>, StorageError>>;
 
+    /// Whether [`Self::next`] would not wait.
+    fn has_next<'a>(&'a self, subscriber: &'a str) -> BoxFuture<'a, Result<bool, StorageError>>;
+
     /// Everything up to and including `number` is done for this subscriber.
     fn acknowledge<'a>(
         &'a self,

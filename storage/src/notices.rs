@@ -41,6 +41,8 @@ pub struct NewNotice {
     pub suppressed: Option<String>,
     /// When what it tells happened.
     pub created_at: Timestamp,
+    /// When it is put into the queue: later, if facts had to wait.
+    pub queued_at: Timestamp,
 }
 
 /// A stored notice.
@@ -66,8 +68,13 @@ pub struct Notice {
     pub status: NoticeStatus,
     /// Why it stands so, if there is more to say.
     pub reason: Option<String>,
-    /// How often it was tried to send it.
+    /// How often it was tried to send it, and the server said something of it or began to
+    /// take it.
     pub attempts: u32,
+    /// How many of these ended so that it may have arrived.
+    pub unclear: u32,
+    /// When it was first tried, or put into the queue if it was not yet.
+    pub tried_since: Timestamp,
     /// When what it tells happened.
     pub created_at: Timestamp,
     /// It is not tried before.
@@ -86,10 +93,14 @@ pub enum Settled {
     },
     /// It is tried again.
     Later {
-        /// When.
+        /// When it was tried.
+        at: Timestamp,
+        /// When it is tried again.
         next_at: Timestamp,
         /// Why it did not go.
         reason: String,
+        /// What this try says of it.
+        tried: Tried,
     },
     /// It is not tried again.
     Failed {
@@ -101,6 +112,17 @@ pub enum Settled {
         /// Why.
         reason: String,
     },
+}
+
+/// What a try that did not succeed says of the notice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tried {
+    /// Nothing: whoever takes mail was away. It does not count.
+    Away,
+    /// It was not taken.
+    Refused,
+    /// It may have arrived.
+    Unclear,
 }
 
 /// Somebody with a booking at an event, as the facts so far say.
@@ -221,15 +243,15 @@ pub struct Announcement {
     pub fingerprint: [u8; 8],
     /// When it was written.
     pub created_at: Timestamp,
-    /// How many people it went to when it was written.
+    /// How many people it went to when it was stored; the store counts them.
     pub recipients: u32,
 }
 
 /// What became of an [`Announcement`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Announced {
-    /// It is stored, and will go out.
-    Stored,
+    /// It is stored, and will go out, to so many.
+    Stored(Announcement),
     /// The key was used before, for this one.
     Known(Announcement),
     /// There are too many for this event already.
@@ -265,6 +287,33 @@ pub struct Preferences {
     pub no_mail: bool,
     /// None of these kinds.
     pub refused: Vec<NoticeKind>,
+}
+
+/// A change of [`Preferences`]; what is not named stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PreferencesChange {
+    /// Whether mail is wanted at all.
+    pub mail: Option<bool>,
+    /// Whether these kinds are wanted.
+    pub kinds: Vec<(NoticeKind, bool)>,
+}
+
+impl Preferences {
+    /// As they are after a change.
+    #[must_use]
+    pub fn changed(mut self, change: &PreferencesChange) -> Self {
+        if let Some(mail) = change.mail {
+            self.no_mail = !mail;
+        }
+        for (kind, wanted) in &change.kinds {
+            self.refused.retain(|refused| refused != kind);
+            if !wanted {
+                self.refused.push(*kind);
+            }
+        }
+        self.refused.sort_unstable();
+        self
+    }
 }
 
 /// Which notices of a person are wanted, newest first.
@@ -333,8 +382,14 @@ pub trait NoticeStore: Send + Sync {
     /// A page of a person's notices, newest first.
     fn list(&self, user: UserId, page: NoticePage) -> Answer<'_, Vec<Notice>>;
 
-    /// Put one back into the queue, to be tried from `now` on, its attempts forgotten.
-    fn requeue(&self, id: NoticeId, now: Timestamp) -> Answer<'_, Option<Notice>>;
+    /// Put one back into the queue, to be tried from `now` on, its attempts forgotten; with
+    /// `only_failed` only if it failed. `None` if there is none such.
+    fn requeue(
+        &self,
+        id: NoticeId,
+        now: Timestamp,
+        only_failed: bool,
+    ) -> Answer<'_, Option<Notice>>;
 
     /// The same for at most `limit` that failed; how many there were.
     fn requeue_failed(&self, now: Timestamp, limit: usize) -> Answer<'_, usize>;
@@ -342,11 +397,19 @@ pub trait NoticeStore: Send + Sync {
     /// How many are queued, and how many failed.
     fn waiting(&self) -> Answer<'_, (u64, u64)>;
 
+    /// How many notices these people have of what happened since then, in order; nobody's
+    /// are counted beyond `most`.
+    fn told_since(&self, users: Vec<UserId>, since: Timestamp, most: u32) -> Answer<'_, Vec<u32>>;
+
     /// What these people do not want, in order.
     fn preferences(&self, users: Vec<UserId>) -> Answer<'_, Vec<Preferences>>;
 
-    /// Set what a person does not want.
-    fn set_preferences(&self, user: UserId, preferences: Preferences) -> Answer<'_, ()>;
+    /// Change what a person does not want, in one stroke; what it is then.
+    fn change_preferences(
+        &self,
+        user: UserId,
+        change: PreferencesChange,
+    ) -> Answer<'_, Preferences>;
 
     /// All templates that were set.
     fn templates(&self) -> Answer<'_, Vec<StoredTemplate>>;
@@ -357,17 +420,20 @@ pub trait NoticeStore: Send + Sync {
     /// Forget a template; `false` if there was none.
     fn remove_template(&self, kind: NoticeKind) -> Answer<'_, bool>;
 
-    /// Store an organizer's message, unless there are too many.
+    /// Store an organizer's message, unless there are too many, with the number of those it
+    /// goes to.
     fn announce(
         &self,
         announcement: Announcement,
         limit: AnnouncementLimit,
     ) -> Answer<'_, Announced>;
 
-    /// The oldest message that not everybody has yet.
-    fn next_announcement(&self) -> Answer<'_, Option<Announcement>>;
+    /// At most `limit` messages that not everybody has yet, the oldest first.
+    fn announcements(&self, limit: usize) -> Answer<'_, Vec<Announcement>>;
 
-    /// Forget at most `limit` notices made before `before` that are not queued, and at most
-    /// as many events that ended before, with their attendees; how many notices and events.
+    /// Forget what is older than `before`, at most `limit` of each: notices that are not
+    /// queued, organizers' messages that everybody has, and attendees and reminders of events
+    /// that ended then. An event itself is kept, since it may be given another date; one that
+    /// was cancelled goes too. How many rows there were, events counted as one.
     fn forget(&self, before: Timestamp, limit: usize) -> Answer<'_, usize>;
 }

@@ -48,6 +48,8 @@ const SETTINGS: &[(&str, &str)] = &[
     ("EVENTFLOW_NOTIFICATION__RETRY_MS", "200"),
     ("EVENTFLOW_NOTIFICATION__RETRY_MAX_MS", "1000"),
     ("EVENTFLOW_NOTIFICATION__SHARE_PERCENT", "100"),
+    // A crowd of few people does very much.
+    ("EVENTFLOW_NOTIFICATION__NOTICES_PER_DAY", "0"),
 ];
 
 /// A kill, and which messages had been taken by then and were not marked as sent.

@@ -103,6 +103,14 @@ impl MessageBus for Bus {
         })
     }
 
+    fn has_next<'a>(&'a self, subscriber: &'a str) -> Answer<'a, bool> {
+        Box::pin(async move {
+            let name = subscriber.to_owned();
+            let first = self.readers.call(move |connection| next(connection, &name, 1)).await?;
+            Ok(!first.is_empty())
+        })
+    }
+
     fn acknowledge<'a>(&'a self, subscriber: &'a str, number: u64) -> Answer<'a, ()> {
         Box::pin(async move {
             let name = subscriber.to_owned();

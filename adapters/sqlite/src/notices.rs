@@ -4,7 +4,8 @@ use engine::{EventId, Timestamp, UserId};
 use rusqlite::{Connection, OptionalExtension, params};
 use storage::notices::{
     Announced, Announcement, AnnouncementLimit, Answer, Attendee, DeskStep, EventNote, Notice,
-    NoticeId, NoticeKind, NoticePage, NoticeStore, Preferences, Reminder, Settled, StoredTemplate,
+    NoticeId, NoticeKind, NoticePage, NoticeStore, Preferences, PreferencesChange, Reminder,
+    Settled, StoredTemplate, Tried,
 };
 
 use crate::readers::Readers;
@@ -36,7 +37,9 @@ const FIRST: &str = "status = 'queued' AND NOT EXISTS (SELECT 1 FROM notice AS e
 const SENT: &str = "UPDATE notice SET status = 'sent', sent_at = ?2, reason = NULL, \
      attempts = attempts + 1 WHERE id = ?1 AND status = 'queued'";
 
-const LATER: &str = "UPDATE notice SET next_at = ?2, reason = ?3, attempts = attempts + 1 \
+const LATER: &str = "UPDATE notice SET next_at = ?2, reason = ?3, attempts = attempts + ?4, \
+     unclear = unclear + ?5, \
+     tried_since = CASE WHEN ?4 = 1 AND attempts = 0 THEN ?6 ELSE tried_since END \
      WHERE id = ?1 AND status = 'queued'";
 
 const FAILED: &str = "UPDATE notice SET status = 'failed', reason = ?2, \
@@ -45,8 +48,8 @@ const FAILED: &str = "UPDATE notice SET status = 'failed', reason = ?2, \
 const SUPPRESSED: &str = "UPDATE notice SET status = 'suppressed', reason = ?2 \
      WHERE id = ?1 AND status = 'queued'";
 
-const PUT_BACK: &str = "UPDATE notice SET status = 'queued', next_at = ?1, attempts = 0, \
-     reason = NULL, sent_at = NULL";
+const PUT_BACK: &str = "UPDATE notice SET status = 'queued', next_at = ?1, tried_since = ?1, \
+     attempts = 0, unclear = 0, reason = NULL, sent_at = NULL";
 
 /// Notices in `app.db`.
 pub(crate) struct Notices {
@@ -198,12 +201,19 @@ impl NoticeStore for Notices {
         }))
     }
 
-    fn requeue(&self, id: NoticeId, now: Timestamp) -> Answer<'_, Option<Notice>> {
+    fn requeue(
+        &self,
+        id: NoticeId,
+        now: Timestamp,
+        only_failed: bool,
+    ) -> Answer<'_, Option<Notice>> {
         Box::pin(self.writer.call(BYTES, move |connection, ()| {
-            connection
-                .prepare_cached(&format!("{PUT_BACK} WHERE id = ?2"))?
-                .execute(params![now.millis(), id.0])?;
-            get(connection, id)
+            let put_back = connection
+                .prepare_cached(&format!(
+                    "{PUT_BACK} WHERE id = ?2 AND (status = 'failed' OR NOT ?3)"
+                ))?
+                .execute(params![now.millis(), id.0, only_failed])?;
+            if put_back == 0 { Ok(None) } else { get(connection, id) }
         }))
     }
 
@@ -229,28 +239,32 @@ impl NoticeStore for Notices {
         }))
     }
 
-    fn preferences(&self, users: Vec<UserId>) -> Answer<'_, Vec<Preferences>> {
+    fn told_since(&self, users: Vec<UserId>, since: Timestamp, most: u32) -> Answer<'_, Vec<u32>> {
         Box::pin(self.readers.call(move |connection| {
-            let mut statement = connection
-                .prepare_cached("SELECT kind FROM notice_refused WHERE user = ?1 ORDER BY kind")?;
-            users
-                .iter()
-                .map(|user| {
-                    let mut preferences = Preferences::default();
-                    for kind in statement.query_map([user.0], |row| row.get::<_, String>(0))? {
-                        let kind = kind?;
-                        preferences.no_mail |= kind.is_empty();
-                        preferences.refused.extend(NoticeKind::parse(&kind));
-                    }
-                    preferences.refused.sort_unstable();
-                    Ok(preferences)
-                })
-                .collect()
+            let mut statement = connection.prepare_cached(
+                "SELECT count(*) FROM \
+                 (SELECT 1 FROM notice WHERE user = ?1 AND id >= ?2 LIMIT ?3)",
+            )?;
+            let first = first_id(since);
+            let mut count =
+                |user: &UserId| statement.query_row(params![user.0, first, most], |row| row.get(0));
+            users.iter().map(&mut count).collect()
         }))
     }
 
-    fn set_preferences(&self, user: UserId, preferences: Preferences) -> Answer<'_, ()> {
+    fn preferences(&self, users: Vec<UserId>) -> Answer<'_, Vec<Preferences>> {
+        Box::pin(self.readers.call(move |connection| {
+            users.iter().map(|user| preferences(connection, *user)).collect()
+        }))
+    }
+
+    fn change_preferences(
+        &self,
+        user: UserId,
+        change: PreferencesChange,
+    ) -> Answer<'_, Preferences> {
         Box::pin(self.writer.call(BYTES, move |connection, ()| {
+            let preferences = preferences(connection, user)?.changed(&change);
             connection
                 .prepare_cached("DELETE FROM notice_refused WHERE user = ?1")?
                 .execute([user.0])?;
@@ -262,7 +276,7 @@ impl NoticeStore for Notices {
             for kind in all.into_iter().chain(kinds) {
                 insert.execute(params![user.0, kind])?;
             }
-            Ok(())
+            Ok(preferences)
         }))
     }
 
@@ -316,15 +330,15 @@ impl NoticeStore for Notices {
         )
     }
 
-    fn next_announcement(&self) -> Answer<'_, Option<Announcement>> {
+    fn announcements(&self, limit: usize) -> Answer<'_, Vec<Announcement>> {
         Box::pin(self.readers.call(move |connection| {
             connection
                 .prepare_cached(&format!(
                     "SELECT {ANNOUNCEMENT} FROM notice_announcement WHERE done = 0 \
-                     ORDER BY number LIMIT 1"
+                     ORDER BY number LIMIT ?1"
                 ))?
-                .query_row([], rows::announcement)
-                .optional()
+                .query_map([int(limit as u64)], rows::announcement)?
+                .collect()
         }))
     }
 
@@ -335,6 +349,26 @@ impl NoticeStore for Notices {
             }),
         )
     }
+}
+
+/// What is told of what happened then or later has no smaller id: ids begin with the time.
+fn first_id(at: Timestamp) -> [u8; 16] {
+    let mut first = FIRST_ID;
+    first[..6].copy_from_slice(&at.millis().max(0).to_be_bytes()[2..]);
+    first
+}
+
+fn preferences(connection: &Connection, user: UserId) -> rusqlite::Result<Preferences> {
+    let mut statement = connection
+        .prepare_cached("SELECT kind FROM notice_refused WHERE user = ?1 ORDER BY kind")?;
+    let mut preferences = Preferences::default();
+    for kind in statement.query_map([user.0], |row| row.get::<_, String>(0))? {
+        let kind = kind?;
+        preferences.no_mail |= kind.is_empty();
+        preferences.refused.extend(NoticeKind::parse(&kind));
+    }
+    preferences.refused.sort_unstable();
+    Ok(preferences)
 }
 
 fn get(connection: &Connection, id: NoticeId) -> rusqlite::Result<Option<Notice>> {
@@ -349,8 +383,12 @@ fn settle(connection: &Connection, id: NoticeId, outcome: &Settled) -> rusqlite:
         Settled::Sent { at } => {
             connection.prepare_cached(SENT)?.execute(params![id.0, at.millis()])
         }
-        Settled::Later { next_at, reason } => {
-            connection.prepare_cached(LATER)?.execute(params![id.0, next_at.millis(), reason])
+        Settled::Later { at, next_at, reason, tried } => {
+            let (counts, unclear) = (*tried != Tried::Away, *tried == Tried::Unclear);
+            let times = (at.millis(), next_at.millis());
+            connection
+                .prepare_cached(LATER)?
+                .execute(params![id.0, times.1, reason, counts, unclear, times.0])
         }
         Settled::Failed { reason } => {
             connection.prepare_cached(FAILED)?.execute(params![id.0, reason])

@@ -230,6 +230,7 @@ section! {
         give_up_s: seconds give_up in 60..=MONTH_S;
         keep_s: seconds keep in 86_400..=YEARS_S;
         messages_per_day: number messages_per_day in 0..=1_000;
+        notices_per_day: number notices_per_day in 0..=1_000_000;
         share_percent: number share_percent in 1..=100;
         @own mail_dir: PathBuf = PathBuf::new();
         @own smtp: Smtp = Smtp::default();

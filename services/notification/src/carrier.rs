@@ -22,13 +22,14 @@ use futures_util::StreamExt;
 use futures_util::stream;
 use parking_lot::Mutex;
 use storage::StorageError;
-use storage::notices::{Notice, NoticeId, NoticeKind, NoticeStatus, Settled};
+use storage::notices::{Notice, NoticeId, NoticeKind, NoticeStatus, Settled, Tried};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::contacts::contacts;
 use crate::desk::unwanted;
 use crate::mail::{Mail, Mailer, NotSent};
 use crate::pace::{Pace, outlived};
+use crate::routes::GIVEN_UP;
 use crate::service::Shared;
 
 /// Most notices taken up at a time.
@@ -40,6 +41,10 @@ const LOOK_EVERY: Duration = Duration::from_secs(15);
 /// How long to wait for a server that is away, or a store that fails, at first and at most.
 const PAUSE_MIN: Duration = Duration::from_millis(500);
 const PAUSE_MAX: Duration = Duration::from_secs(30);
+
+/// How often a message may be handed over so that it may have arrived each time. Somebody may
+/// have that many of the same.
+const UNCLEAR_MAX: u32 = 5;
 
 /// How long what is under way may take when the process is told to stop.
 const END: Duration = Duration::from_secs(5);
@@ -62,9 +67,20 @@ enum Round {
     /// Nothing was due.
     Idle,
     /// Something was settled.
-    Worked,
+    Worked(Heard),
     /// The server is away.
     Down(String),
+}
+
+/// What a round says of whoever takes mail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Heard {
+    /// Nothing: nothing was handed over.
+    Nothing,
+    /// It answered for a message, whatever it said.
+    Answered,
+    /// It answered for none, and broke off or fell silent.
+    Silent(String),
 }
 
 /// Why a round ended before its end.
@@ -106,8 +122,12 @@ impl Carrier {
                 }
             };
             let wait = match round {
-                Ok(Round::Worked) => {
-                    self.is_down(None);
+                Ok(Round::Worked(heard)) => {
+                    match heard {
+                        Heard::Nothing => {}
+                        Heard::Answered => self.is_down(None),
+                        Heard::Silent(why) => self.is_down(Some(&why)),
+                    }
                     pause = PAUSE_MIN;
                     tokio::select! {
                         () = &mut shutdown => return,
@@ -167,13 +187,13 @@ impl Carrier {
             return Ok(Round::Idle);
         }
         match self.carry(due).await {
-            Ok(()) => Ok(Round::Worked),
+            Ok(heard) => Ok(Round::Worked(heard)),
             Err(Cut::Down(why)) => Ok(Round::Down(why)),
             Err(Cut::Store(error)) => Err(error),
         }
     }
 
-    async fn carry(&self, due: Vec<Notice>) -> Result<(), Cut> {
+    async fn carry(&self, due: Vec<Notice>) -> Result<Heard, Cut> {
         let users: Vec<UserId> = due.iter().map(|notice| notice.user).collect();
         let contacts = contacts(&self.shared.parts.auth, &users).await?;
         let preferences = self.shared.store().preferences(users).await?;
@@ -181,12 +201,11 @@ impl Carrier {
         let mut ready = Vec::new();
         for (notice, preferences) in due.into_iter().zip(&preferences) {
             let contact = contacts.get(&notice.user);
-            match (unwanted(contact, Some(preferences), notice.kind), contact) {
-                (None, Some(_)) if self.comes_too_late(&notice).await? => {
-                    self.shared.meters.count(notice.kind, NoticeStatus::Suppressed);
-                    let reason = "The event has begun.".to_owned();
-                    outcomes.push((notice.id, Settled::Suppressed { reason }));
-                }
+            let mut why = unwanted(contact, Some(preferences), notice.kind);
+            if why.is_none() {
+                why = self.comes_too_late(&notice).await?;
+            }
+            match (why, contact) {
                 (None, Some(contact)) => {
                     let mail = mail_of(&notice, &contact.name, &contact.email);
                     ready.push((notice, mail));
@@ -198,7 +217,8 @@ impl Carrier {
                 }
             }
         }
-        let (handed, ended) = self.hand_over(ready).await;
+        let heard = Mutex::new(Heard::Nothing);
+        let (handed, ended) = self.hand_over(ready, &heard).await;
         // Before anything is written as sent, it has to be safe where it was handed over to.
         let safe = self.mailer.settle().await;
         if safe.is_ok() {
@@ -206,17 +226,22 @@ impl Carrier {
         }
         self.write(outcomes).await?;
         ended?;
-        safe.map_err(Cut::Down)
+        safe.map_err(Cut::Down)?;
+        Ok(heard.into_inner())
     }
 
-    /// Whether it is a reminder that waited, as for a server that was away, until the event
-    /// has begun.
-    async fn comes_too_late(&self, notice: &Notice) -> Result<bool, StorageError> {
+    /// Why a reminder is of no use any more, if it waited that long, as for a server that was
+    /// away.
+    async fn comes_too_late(&self, notice: &Notice) -> Result<Option<&'static str>, StorageError> {
         if notice.kind != NoticeKind::EventReminder {
-            return Ok(false);
+            return Ok(None);
         }
         let event = self.shared.store().event(notice.event).await?;
-        Ok(event.is_none_or(|event| event.starts_at <= self.shared.now()))
+        Ok(match event {
+            Some(event) if event.cancelled => Some("The event does not take place."),
+            Some(event) if event.starts_at > self.shared.now() => None,
+            _ => Some("The event has begun."),
+        })
     }
 
     /// Hand these over, some at once. What became of those that were tried and is not written
@@ -224,6 +249,7 @@ impl Carrier {
     async fn hand_over(
         &self,
         ready: Vec<(Notice, Mail)>,
+        heard: &Mutex<Heard>,
     ) -> (Vec<(NoticeId, Settled)>, Result<(), Cut>) {
         let mut outcomes = Vec::new();
         let mut ended = Ok(());
@@ -232,6 +258,7 @@ impl Carrier {
             let began = Instant::now();
             let sent = self.mailer.send(&mail).await;
             self.shared.meters.handed_over(began.elapsed());
+            hear(&mut heard.lock(), &sent);
             let down = if let Err(NotSent::Down(why)) = &sent { Some(why.clone()) } else { None };
             let outcome = (notice.id, self.outcome(&notice, sent));
             if !self.mailer.takes_twice() {
@@ -271,25 +298,38 @@ impl Carrier {
     }
 
     /// What becomes of a notice. One that met a server that is away goes to the end of the
-    /// queue: a server may say so because of this very message.
+    /// queue: a server may say so because of this very message. It is no try, but it is not
+    /// waited for such a server for ever.
     fn outcome(&self, notice: &Notice, sent: Result<(), NotSent>) -> Settled {
         let now = self.shared.now();
+        let (reason, tried) = match sent {
+            Ok(()) => return self.counted(notice, Settled::Sent { at: now }),
+            Err(NotSent::Never(reason)) => {
+                return self.counted(notice, Settled::Failed { reason });
+            }
+            Err(NotSent::Later(reason)) => (reason, Tried::Refused),
+            Err(NotSent::Unknown(reason)) => (reason, Tried::Unclear),
+            Err(NotSent::Down(reason)) => (reason, Tried::Away),
+        };
+        // The first try is never the last one, however long it had to wait for that.
+        let first = notice.attempts == 0 && tried != Tried::Away;
+        let age = now.millis().saturating_sub(notice.tried_since.millis());
         let give_up = self.shared.options.give_up.as_millis();
-        let age = now.millis().saturating_sub(notice.created_at.millis());
-        let again = |reason: String, pause: Duration| {
-            if u128::try_from(age).unwrap_or(0) >= give_up {
-                return Settled::Failed { reason: format!("Given up: {reason}") };
-            }
-            Settled::Later { next_at: later(now, pause), reason }
+        let too_long = !first && u128::try_from(age).unwrap_or(0) >= give_up;
+        let too_often = tried == Tried::Unclear && notice.unclear + 1 >= UNCLEAR_MAX;
+        if too_long || too_often {
+            let reason = format!("{GIVEN_UP}{reason}");
+            return self.counted(notice, Settled::Failed { reason });
+        }
+        let pause = match tried {
+            Tried::Away => self.shared.options.retry,
+            Tried::Refused | Tried::Unclear => self.back_off(notice.attempts),
         };
-        let settled = match sent {
-            Ok(()) => Settled::Sent { at: now },
-            Err(NotSent::Never(reason)) => Settled::Failed { reason },
-            Err(NotSent::Later(reason) | NotSent::Unknown(reason)) => {
-                again(reason, self.back_off(notice.attempts))
-            }
-            Err(NotSent::Down(reason)) => again(reason, self.shared.options.retry),
-        };
+        tracing::debug!(reason, "a notice is tried again");
+        Settled::Later { at: now, next_at: later(now, pause), reason, tried }
+    }
+
+    fn counted(&self, notice: &Notice, settled: Settled) -> Settled {
         match settled {
             Settled::Sent { .. } => self.shared.meters.count(notice.kind, NoticeStatus::Sent),
             Settled::Failed { .. } => self.shared.meters.count(notice.kind, NoticeStatus::Failed),
@@ -311,6 +351,18 @@ impl Carrier {
                 tracing::warn!(reason, "a notice could not be sent");
             }
         }
+    }
+}
+
+/// What one hand-over says of whoever takes mail, after those before it in this round.
+fn hear(heard: &mut Heard, sent: &Result<(), NotSent>) {
+    match sent {
+        Ok(()) | Err(NotSent::Never(_) | NotSent::Later(_)) => *heard = Heard::Answered,
+        Err(NotSent::Unknown(why)) if *heard != Heard::Answered => {
+            *heard = Heard::Silent(why.clone());
+        }
+        // One that is away ends the round.
+        Err(NotSent::Unknown(_) | NotSent::Down(_)) => {}
     }
 }
 

@@ -57,7 +57,10 @@ const LOOK_EVERY: Duration = Duration::from_secs(15);
 /// How often what is old is forgotten.
 const FORGET_EVERY: Duration = Duration::from_secs(3_600);
 
-/// Most notices and events forgotten in one step.
+/// Within how long a person is sent so many, in milliseconds.
+const DAY_MS: i64 = 86_400_000;
+
+/// Most notices, messages, attendees and events forgotten in one step, of each kind.
 const FORGOTTEN: usize = 500;
 
 /// Most events that are remembered between messages.
@@ -82,10 +85,13 @@ pub(crate) async fn run(shared: Arc<Shared>, shutdown: impl Future<Output = ()>)
     let mut shutdown = pin!(shutdown);
     let mut pause = PAUSE_MIN;
     let mut desk = None;
+    // Looks at every event that is to come, so not after each failure again.
+    let mut planned = false;
     loop {
         let step = async {
             if desk.is_none() {
-                desk = Some(Desk::begin(Arc::clone(&shared)).await?);
+                desk = Some(Desk::begin(Arc::clone(&shared), !planned).await?);
+                planned = true;
             }
             match &mut desk {
                 Some(desk) => desk.step().await,
@@ -112,7 +118,8 @@ pub(crate) async fn run(shared: Arc<Shared>, shutdown: impl Future<Output = ()>)
 }
 
 impl Desk {
-    async fn begin(shared: Arc<Shared>) -> Result<Self, StorageError> {
+    /// With `plan`, spans that were configured since are planned for all events.
+    async fn begin(shared: Arc<Shared>, plan: bool) -> Result<Self, StorageError> {
         let began = shared.store().began(shared.now()).await?;
         let pace = Pace::new(shared.options.share_percent);
         let mut desk = Self {
@@ -123,24 +130,40 @@ impl Desk {
             next_reminder: None,
             forget_at: Instant::now(),
         };
-        desk.plan_reminders().await?;
+        if plan {
+            desk.plan_reminders().await?;
+        }
+        desk.learn_next_reminder().await?;
         Ok(desk)
     }
 
     /// What comes next, and what its time has come for.
     async fn step(&mut self) -> Result<(), StorageError> {
         let shared = Arc::clone(&self.shared);
-        let deliveries = tokio::select! {
+        let mut deliveries = tokio::select! {
             // What was booked before an organizer writes is known when that is sent.
             biased;
             deliveries = shared.bus().next(SUBSCRIBER, DELIVERIES) => deliveries?,
             () = shared.asked.notified() => Vec::new(),
             () = sleep(self.until_reminder()) => Vec::new(),
         };
+        // What woke it may have come before what the bus has.
+        if deliveries.is_empty() && shared.bus().has_next(SUBSCRIBER).await? {
+            deliveries = shared.bus().next(SUBSCRIBER, DELIVERIES).await?;
+        }
         if !deliveries.is_empty() {
             self.take(&deliveries).await?;
         }
-        self.remind().await?;
+        // Who is to be reminded, and of what, is known when all has come by that happened
+        // until then. So a backlog is worked off first.
+        let known_until = if deliveries.len() < DELIVERIES {
+            Some(self.shared.now())
+        } else {
+            deliveries.last().and_then(|last| facts(last).ok()?.last().map(|fact| fact.at))
+        };
+        if let Some(until) = known_until {
+            self.remind(until).await?;
+        }
         if deliveries.len() < DELIVERIES {
             self.announce().await?;
         }
@@ -245,7 +268,12 @@ impl Desk {
 struct People {
     contacts: HashMap<UserId, Contact>,
     preferences: HashMap<UserId, Preferences>,
+    /// How many notices they have of the last day, with those that are made here.
+    told: HashMap<UserId, u32>,
 }
+
+/// Why somebody is not sent what would be one too many.
+const TOO_MANY: &str = "There were too many within a day.";
 
 impl People {
     async fn ask(shared: &Shared, mut users: Vec<UserId>) -> Result<Self, StorageError> {
@@ -253,14 +281,38 @@ impl People {
         users.dedup();
         let contacts = contacts(&shared.parts.auth, &users).await?;
         let preferences = shared.store().preferences(users.clone()).await?;
-        Ok(Self { contacts, preferences: users.into_iter().zip(preferences).collect() })
+        let most = shared.options.notices_per_day;
+        let told = if most == 0 {
+            HashMap::new()
+        } else {
+            let since = Timestamp::from_millis(shared.now().millis().saturating_sub(DAY_MS));
+            let told = shared.store().told_since(users.clone(), since, most).await?;
+            users.iter().copied().zip(told).collect()
+        };
+        Ok(Self { contacts, preferences: users.into_iter().zip(preferences).collect(), told })
+    }
+
+    /// Whether this one would be one too many. One that is told again is counted twice, and
+    /// is stored already.
+    fn has_enough(&mut self, user: UserId, most: u32) -> bool {
+        let told = self.told.entry(user).or_default();
+        let enough = most > 0 && *told >= most;
+        *told = told.saturating_add(1);
+        enough
     }
 
     /// A notice for one of them.
-    fn notice(&self, shared: &Shared, about: &About<'_>, mut letter: Letter) -> NewNotice {
+    fn notice(&mut self, shared: &Shared, about: &About<'_>, mut letter: Letter) -> NewNotice {
+        let enough = self.has_enough(about.user, shared.options.notices_per_day);
         let contact = self.contacts.get(&about.user);
         letter.name = contact.map(|contact| contact.name.clone()).unwrap_or_default();
-        let texts = shared.templates.render(about.kind, &letter);
+        let mut texts = shared.templates.render(about.kind, &letter);
+        let mut suppressed = unwanted(contact, self.preferences.get(&about.user), about.kind);
+        if enough {
+            suppressed = Some(TOO_MANY);
+            // Nobody reads them, and somebody may make as many as they can.
+            (texts.text, texts.html) = (String::new(), String::new());
+        }
         NewNotice {
             id: about.id(),
             user: about.user,
@@ -270,9 +322,9 @@ impl People {
             subject: texts.subject,
             text: texts.text,
             html: texts.html,
-            suppressed: unwanted(contact, self.preferences.get(&about.user), about.kind)
-                .map(ToOwned::to_owned),
+            suppressed: suppressed.map(ToOwned::to_owned),
             created_at: about.at,
+            queued_at: shared.now(),
         }
     }
 }

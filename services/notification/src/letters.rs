@@ -93,8 +93,8 @@ pub(crate) fn places(quantity: Seats) -> String {
 /// Why a booking ended, in words.
 pub(crate) fn reason(was: Was, cause: Cause) -> &'static str {
     match (was, cause) {
-        (Was::Confirmed, Cause::User) => "It was cancelled as you wished.",
-        (Was::Waitlisted, Cause::User) => "You left the waitlist.",
+        // By the person, or by an administrator for them.
+        (_, Cause::User) => "It was cancelled on request.",
         (_, Cause::Expiry) => "Its time was over.",
         (_, Cause::Capacity) => "The event has fewer places than it needs now.",
     }
@@ -127,6 +127,13 @@ pub(crate) fn span(seconds: u32) -> String {
         1 => format!("1 {name}"),
         n => format!("{n} {name}s"),
     }
+}
+
+/// A time in words, as far as it matters for whoever sets out: hours, or minutes of the last
+/// two.
+pub(crate) fn about(millis: i64) -> String {
+    let minutes = u32::try_from(millis / 60_000).unwrap_or(0).max(1);
+    span(if minutes < 120 { minutes * 60 } else { minutes / 60 * 3_600 })
 }
 
 /// When an event takes place, in its own time zone, or in UTC if it has none.
@@ -213,6 +220,22 @@ mod tests {
             (61, "61 seconds"),
         ] {
             assert_eq!(span(seconds), text);
+        }
+    }
+
+    #[test]
+    fn a_rest_is_told_in_hours_and_near_its_end_in_minutes() {
+        let minute = 60_000;
+        for (millis, text) in [
+            (20 * 60 * minute + 59 * minute, "20 hours"),
+            (120 * minute, "2 hours"),
+            (119 * minute, "119 minutes"),
+            (60 * minute, "1 hour"),
+            (90_000, "1 minute"),
+            (5, "1 minute"),
+            (-minute, "1 minute"),
+        ] {
+            assert_eq!(about(millis), text);
         }
     }
 }

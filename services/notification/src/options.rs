@@ -28,6 +28,9 @@ pub struct Options {
     pub keep: Duration,
     /// Most messages of organizers to the attendees of one event within a day.
     pub messages_per_day: u32,
+    /// Most notices a person is sent of what happened within a day; 0 is as many as there are.
+    /// It is far beyond what anybody needs, and ends what somebody does to fill a mailbox.
+    pub notices_per_day: u32,
     /// How much of the time making and sending notices may take, in hundredths of one
     /// thread's: the rest is for bookings.
     pub share_percent: u32,
@@ -48,6 +51,7 @@ impl Default for Options {
             give_up: Duration::from_secs(3 * 86_400),
             keep: Duration::from_secs(90 * 86_400),
             messages_per_day: 10,
+            notices_per_day: 200,
             share_percent: 25,
             smtp: None,
             mail_dir: PathBuf::from("mail"),

@@ -56,6 +56,8 @@ pub(crate) struct Shared {
     pub(crate) asked: Notify,
     /// Whether the mail server is away.
     pub(crate) mail_down: AtomicBool,
+    /// Held while a template changes, so that what is stored is what is used.
+    pub(crate) changing: tokio::sync::Mutex<()>,
 }
 
 impl Shared {
@@ -130,16 +132,19 @@ impl Service {
             queued: Notify::new(),
             asked: Notify::new(),
             mail_down: AtomicBool::new(false),
+            changing: tokio::sync::Mutex::default(),
         });
         let carrier = Carrier::new(Arc::clone(&shared), mailer, at_once);
         Self { shared, carrier: Arc::new(parking_lot::Mutex::new(Some(carrier))) }
     }
 
-    /// Learn which templates were set. To be called before anything is served.
+    /// Learn which templates were set, and from when on people are told what happens. To be
+    /// called before anything is served.
     ///
     /// # Errors
     /// Those of the store.
     pub async fn prepare(&self) -> Result<(), StorageError> {
+        self.shared.store().began(self.shared.now()).await?;
         for template in self.shared.store().templates().await? {
             if let Err(wrong) = self.shared.templates.set(&template) {
                 // It was taken by an earlier version; the built-in one is used.

@@ -52,8 +52,11 @@ fn bodies(messages: &[Message]) -> Vec<Arc<[u8]>> {
 async fn messages_come_in_order_until_acknowledged(stores: &Stores) {
     let bus = &*stores.bus;
     let sent = [message(1, 1), message(2, 1), message(1, 2), message(1, 3)];
+    let has_next = async |name| bus.has_next(name).await.expect("an answer");
+    assert!(!has_next("one").await);
     publish(bus, &sent[..3], 3).await;
     publish(bus, &sent[3..], 4).await;
+    assert!(has_next("one").await);
     let whole = bus.next("one", 10).await.expect("deliveries");
     for (delivery, message) in whole.iter().zip(&sent) {
         let (of, sent) = ((delivery.era, delivery.event), (message.era, message.event));
@@ -71,6 +74,7 @@ async fn messages_come_in_order_until_acknowledged(stores: &Stores) {
     bus.acknowledge("one", whole[0].number).await.expect("it is done");
     assert_eq!(next(bus, "one", 10).await.0, bodies(&sent[2..]), "never back");
     bus.acknowledge("one", u64::MAX >> 1).await.expect("it is done");
+    assert!(!has_next("one").await && has_next("two").await);
     let more = [message(3, 1)];
     publish(bus, &more, 5).await;
     assert_eq!(next(bus, "one", 10).await.0, bodies(&more), "never past what was there");

@@ -7,8 +7,8 @@ use super::Fresh;
 use crate::commit::Era;
 use crate::notices::{
     Announced, Announcement, AnnouncementLimit, Attendee, Audience, DeskStep, EventNote, NewNotice,
-    NoticeId, NoticeKind, NoticePage, NoticeStatus, NoticeStore, Preferences, Reminder, Settled,
-    StoredTemplate,
+    NoticeId, NoticeKind, NoticePage, NoticeStatus, NoticeStore, Preferences, PreferencesChange,
+    Reminder, Settled, StoredTemplate, Tried,
 };
 
 /// Everything that this port asks of an adapter.
@@ -17,7 +17,9 @@ pub async fn suite(fresh: Fresh<'_>) {
     a_notice_comes_back_once(&*fresh().notices).await;
     one_that_waits_holds_up_its_person(&*fresh().notices).await;
     a_notice_is_settled_once(&*fresh().notices).await;
+    tries_are_counted_from_the_first(&*fresh().notices).await;
     failed_ones_can_be_sent_again(&*fresh().notices).await;
+    what_a_person_was_told_is_counted(&*fresh().notices).await;
     lists_are_newest_first(&*fresh().notices).await;
     attendees_are_as_the_newest_fact_says(&*fresh().notices).await;
     events_and_their_reminders(&*fresh().notices).await;
@@ -57,6 +59,7 @@ fn new(n: u8, of: UserId, millis: i64) -> NewNotice {
         html: "<p>text</p>".to_owned(),
         suppressed: None,
         created_at: at(millis),
+        queued_at: at(millis),
     }
 }
 
@@ -75,7 +78,11 @@ async fn settle(store: &dyn NoticeStore, id: NoticeId, outcome: Settled) {
 }
 
 fn later(millis: i64) -> Settled {
-    Settled::Later { next_at: at(millis), reason: "not now".to_owned() }
+    tried(Tried::Refused, 1, millis)
+}
+
+fn tried(tried: Tried, now: i64, next: i64) -> Settled {
+    Settled::Later { at: at(now), next_at: at(next), reason: "not now".to_owned(), tried }
 }
 
 async fn the_first_beginning_is_kept(store: &dyn NoticeStore) {
@@ -163,13 +170,49 @@ async fn a_notice_is_settled_once(store: &dyn NoticeStore) {
     assert_eq!(store.waiting().await.expect("counts"), (0, 1));
 }
 
+async fn tries_are_counted_from_the_first(store: &dyn NoticeStore) {
+    let notice = NewNotice { queued_at: at(15), ..new(1, user(1), 10) };
+    add(store, std::slice::from_ref(&notice)).await;
+    let seen = async |expected: (u32, u32, i64), why: &str| {
+        let stored = store.get(notice.id).await.expect("an answer").expect("it is there");
+        let seen = (stored.attempts, stored.unclear, stored.tried_since.millis());
+        assert_eq!(seen, expected, "{why}");
+    };
+    seen((0, 0, 15), "not tried yet").await;
+    settle(store, notice.id, tried(Tried::Away, 20, 30)).await;
+    seen((0, 0, 15), "nobody was there").await;
+    settle(store, notice.id, tried(Tried::Refused, 40, 50)).await;
+    seen((1, 0, 40), "the first try").await;
+    settle(store, notice.id, tried(Tried::Unclear, 60, 70)).await;
+    seen((2, 1, 40), "the second").await;
+    settle(store, notice.id, tried(Tried::Away, 80, 90)).await;
+    seen((2, 1, 40), "nobody was there").await;
+    settle(store, notice.id, Settled::Failed { reason: "no".to_owned() }).await;
+    assert!(store.requeue(notice.id, at(200), true).await.expect("an answer").is_some());
+    seen((0, 0, 200), "from the beginning").await;
+}
+
+async fn what_a_person_was_told_is_counted(store: &dyn NoticeStore) {
+    let quiet = NewNotice { suppressed: Some("unwanted".to_owned()), ..new(4, user(1), 40) };
+    add(store, &[new(1, user(1), 10), new(2, user(1), 20), new(3, user(2), 30), quiet]).await;
+    let told = async |since, most| {
+        let users = vec![user(2), user(1), user(9), user(1)];
+        store.told_since(users, at(since), most).await.expect("counts")
+    };
+    assert_eq!(told(0, 9).await, [1, 3, 0, 3]);
+    assert_eq!(told(20, 9).await, [1, 2, 0, 2], "what happened at that very time counts");
+    assert_eq!(told(21, 9).await, [1, 1, 0, 1]);
+    assert_eq!(told(0, 2).await, [1, 2, 0, 2], "nobody counts further");
+}
+
 async fn failed_ones_can_be_sent_again(store: &dyn NoticeStore) {
     let all = [1, 2, 3].map(|n| new(n, user(n), 10));
     add(store, &all).await;
     for notice in &all {
         settle(store, notice.id, Settled::Failed { reason: "no".to_owned() }).await;
     }
-    let again = store.requeue(all[2].id, at(50)).await.expect("an answer").expect("it is there");
+    let again = store.requeue(all[2].id, at(50), true).await;
+    let again = again.expect("an answer").expect("it is there");
     assert_eq!((again.status, again.attempts), (NoticeStatus::Queued, 0));
     assert_eq!((again.next_at, again.reason), (at(50), None));
     assert_eq!(due(store, 49).await, []);
@@ -177,7 +220,12 @@ async fn failed_ones_can_be_sent_again(store: &dyn NoticeStore) {
     assert_eq!(store.requeue_failed(at(60), 5).await.expect("a count"), 1);
     assert_eq!(store.requeue_failed(at(60), 5).await.expect("a count"), 0);
     assert_eq!(due(store, 60).await, [all[2].id, all[0].id, all[1].id]);
-    assert_eq!(store.requeue(id(1, 99), at(1)).await.expect("an answer"), None);
+    assert_eq!(store.requeue(id(1, 99), at(1), false).await.expect("an answer"), None);
+    let other = store.requeue(all[2].id, at(70), true).await.expect("an answer");
+    assert_eq!(other, None, "it has not failed again");
+    assert_eq!(due(store, 60).await.len(), 3, "and is left alone");
+    let any = store.requeue(all[2].id, at(70), false).await.expect("an answer");
+    assert_eq!(any.map(|notice| notice.next_at), Some(at(70)));
 }
 
 async fn lists_are_newest_first(store: &dyn NoticeStore) {
@@ -307,38 +355,56 @@ async fn messages_of_organizers(store: &dyn NoticeStore) {
         key: [n; 16],
         fingerprint: [n; 8],
         created_at: at(millis),
-        recipients: 3,
+        recipients: 0,
     };
+    use BookingStatus::{Cancelled, Confirmed, Waitlisted};
+    let attendees = [(1, Confirmed), (2, Waitlisted), (3, Cancelled), (4, Confirmed)];
+    let attendees = attendees.map(|(n, status)| attendee(n, status, 1, 1)).to_vec();
+    store.take(DeskStep { attendees, ..DeskStep::default() }).await.expect("a step");
     let limit = AnnouncementLimit { most: 2, since: at(10) };
     let announce = async |message| store.announce(message, limit).await.expect("an answer");
-    assert_eq!(store.next_announcement().await.expect("an answer"), None);
+    let open = async |limit| store.announcements(limit).await.expect("an answer");
+    assert_eq!(open(9).await, []);
+    let to = |to, recipients, message| Announcement { to, recipients, ..message };
+    let first = to(Audience::Everyone, 3, message(1, 9));
+    let second = to(Audience::Confirmed, 2, message(2, 10));
+    let third = to(Audience::Waitlisted, 1, message(3, 11));
     // An old one does not count.
-    assert_eq!(announce(message(1, 9)).await, Announced::Stored);
-    assert_eq!(announce(message(2, 10)).await, Announced::Stored);
-    assert_eq!(announce(message(3, 11)).await, Announced::Stored);
+    for stored in [&first, &second, &third] {
+        let asked = Announcement { recipients: 0, ..stored.clone() };
+        assert_eq!(announce(asked).await, Announced::Stored(stored.clone()));
+    }
     assert_eq!(announce(message(4, 12)).await, Announced::TooMany);
     let again = Announcement { id: id(50, 50), ..message(3, 50) };
-    assert_eq!(announce(again).await, Announced::Known(message(3, 11)));
-    let elsewhere = Announcement { event: event(2), to: Audience::Waitlisted, ..message(5, 13) };
-    assert_eq!(announce(elsewhere.clone()).await, Announced::Stored);
-    for expected in [message(1, 9), message(2, 10), message(3, 11), elsewhere] {
-        let next = store.next_announcement().await.expect("an answer");
-        assert_eq!(next.as_ref(), Some(&expected));
-        let step = DeskStep { announced: Some(expected.id), ..DeskStep::default() };
-        store.take(step).await.expect("a step");
-    }
-    assert_eq!(store.next_announcement().await.expect("an answer"), None);
+    assert_eq!(announce(again).await, Announced::Known(third.clone()));
+    let elsewhere = Announcement { event: event(2), ..message(5, 13) };
+    assert_eq!(announce(elsewhere.clone()).await, Announced::Stored(elsewhere.clone()));
+    assert_eq!(open(2).await, [first.clone(), second.clone()]);
+    let step = DeskStep { announced: Some(second.id), ..DeskStep::default() };
+    store.take(step).await.expect("a step");
+    assert_eq!(open(9).await, [first, third, elsewhere]);
+    assert_eq!(store.forget(at(11), 9).await.expect("a count"), 1, "the one that everybody has");
+    let anew = announce(message(2, 60)).await;
+    assert!(matches!(anew, Announced::Stored(_)), "its key is forgotten: {anew:?}");
 }
 
 async fn preferences_and_templates(store: &dyn NoticeStore) {
     use NoticeKind::{BookingConfirmed, EventReminder};
-    let set = Preferences { no_mail: true, refused: vec![BookingConfirmed, EventReminder] };
-    store.set_preferences(user(1), set.clone()).await.expect("they are set");
+    let change = async |mail, kinds: &[(NoticeKind, bool)]| {
+        let change = PreferencesChange { mail, kinds: kinds.to_vec() };
+        store.change_preferences(user(1), change).await.expect("they are changed")
+    };
+    let refused = vec![BookingConfirmed, EventReminder];
+    let set = Preferences { no_mail: true, refused: refused.clone() };
+    let changed = change(Some(false), &[(EventReminder, false), (BookingConfirmed, false)]).await;
+    assert_eq!(changed, set);
     let read = store.preferences(vec![user(2), user(1)]).await.expect("preferences");
     assert_eq!(read, [Preferences::default(), set]);
-    let less = Preferences { no_mail: false, refused: vec![EventReminder] };
-    store.set_preferences(user(1), less.clone()).await.expect("they are set");
-    assert_eq!(store.preferences(vec![user(1)]).await.expect("preferences"), [less]);
+    let less = Preferences { no_mail: true, refused: vec![EventReminder] };
+    assert_eq!(change(None, &[(BookingConfirmed, true)]).await, less, "the rest stays");
+    let least = Preferences { no_mail: false, ..less };
+    assert_eq!(change(Some(true), &[]).await, least);
+    assert_eq!(store.preferences(vec![user(1)]).await.expect("preferences"), [least]);
 
     let template = |subject: &str| StoredTemplate {
         kind: EventReminder,
@@ -363,18 +429,25 @@ async fn what_is_old_is_forgotten(store: &dyn NoticeStore) {
     }
     put_event(store, note(1, 20), &[reminder(1, 60, 5)]).await;
     put_event(store, note(2, 50), &[reminder(2, 60, 5)]).await;
-    let step = DeskStep {
-        attendees: vec![attendee(1, BookingStatus::Confirmed, 1, 1)],
-        ..DeskStep::default()
-    };
-    store.take(step).await.expect("a step");
-    assert_eq!(store.forget(at(40), 1).await.expect("a count"), 2, "one notice and one event");
-    assert_eq!(store.forget(at(40), 9).await.expect("a count"), 1);
-    assert_eq!(store.forget(at(40), 9).await.expect("a count"), 0);
+    let cancelled = EventNote { cancelled: true, ..note(3, 10) };
+    put_event(store, cancelled, &[reminder(3, 60, 5)]).await;
+    let attendees = [1, 2].map(|n| attendee(n, BookingStatus::Confirmed, 1, 1)).to_vec();
+    store.take(DeskStep { attendees, ..DeskStep::default() }).await.expect("a step");
+    let forget = async |limit| store.forget(at(40), limit).await.expect("a count");
+    assert_eq!(forget(1).await, 2, "one notice, and the event that was over first");
+    assert_eq!(forget(1).await, 2, "one notice and one attendee");
+    assert_eq!(forget(9).await, 2, "the other attendee, and with that the event");
+    assert_eq!(forget(9).await, 0);
     let there = async |n: usize| store.get(all[n].id).await.expect("an answer").is_some();
     assert!(there(0).await, "it is queued still");
     assert!(!there(1).await && !there(2).await && there(3).await);
-    assert_eq!(store.event(event(1)).await.expect("an answer"), None);
+    assert_eq!(store.event(event(3)).await.expect("an answer"), None, "it was cancelled");
+    let kept = store.event(event(1)).await.expect("an answer");
+    assert_eq!(kept, Some(note(1, 20)), "it may be given another date");
     assert_eq!(store.attendees(event(1), None, 9).await.expect("attendees"), []);
     assert_eq!(store.next_reminders(9).await.expect("reminders"), [reminder(2, 60, 5)]);
+    // With another date it can be over once more.
+    put_event(store, note(1, 60), &[reminder(1, 60, 55)]).await;
+    assert_eq!(store.forget(at(71), 9).await.expect("a count"), 3, "one notice and two events");
+    assert_eq!(store.next_reminders(9).await.expect("reminders"), []);
 }

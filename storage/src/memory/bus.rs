@@ -88,6 +88,10 @@ impl MessageBus for MemoryBus {
         }))
     }
 
+    fn has_next<'a>(&'a self, subscriber: &'a str) -> BoxFuture<'a, Result<bool, StorageError>> {
+        now(!self.state.lock().after(subscriber, 1).is_empty())
+    }
+
     fn acknowledge<'a>(
         &'a self,
         subscriber: &'a str,

@@ -1,6 +1,6 @@
 //! Notices in memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use engine::{BookingStatus, EventId, Timestamp, UserId};
 use parking_lot::Mutex;
@@ -8,8 +8,8 @@ use parking_lot::Mutex;
 use super::now as at_once;
 use crate::notices::{
     Announced, Announcement, AnnouncementLimit, Answer, Attendee, DeskStep, EventNote, NewNotice,
-    Notice, NoticeId, NoticeKind, NoticePage, NoticeStatus, NoticeStore, Preferences, Reminder,
-    Settled, StoredTemplate,
+    Notice, NoticeId, NoticeKind, NoticePage, NoticeStatus, NoticeStore, Preferences,
+    PreferencesChange, Reminder, Settled, StoredTemplate, Tried,
 };
 
 /// Notices in memory.
@@ -24,6 +24,8 @@ struct State {
     /// In the order in which they were made.
     notices: Vec<Notice>,
     events: BTreeMap<EventId, EventNote>,
+    /// Those whose attendees and reminders are forgotten.
+    forgotten: BTreeSet<EventId>,
     attendees: BTreeMap<(EventId, UserId), Attendee>,
     reminders: BTreeMap<(EventId, u32), Reminder>,
     preferences: BTreeMap<UserId, Preferences>,
@@ -41,6 +43,32 @@ impl State {
         self.notices.iter().filter(|notice| notice.status == NoticeStatus::Queued)
     }
 
+    /// Attendees first, at most `limit` in all; an event without any is done with.
+    fn forget_events(&mut self, before: Timestamp, limit: usize) -> usize {
+        let over = self.events.values().filter(|event| event.ends_at < before);
+        let over = over.map(|event| (event.id, event.cancelled));
+        let over: Vec<_> = over.filter(|(id, _)| !self.forgotten.contains(id)).collect();
+        let mut count = 0;
+        for (event, cancelled) in over {
+            self.attendees.retain(|(at, _), _| {
+                let forget = *at == event && count < limit;
+                count += usize::from(forget);
+                !forget
+            });
+            if count >= limit {
+                break;
+            }
+            self.reminders.retain(|(of, _), _| *of != event);
+            if cancelled {
+                self.events.remove(&event);
+            } else {
+                self.forgotten.insert(event);
+            }
+            count += 1;
+        }
+        count
+    }
+
     fn take(&mut self, step: DeskStep) {
         for new in step.notices {
             if self.find(new.id).is_none() {
@@ -55,6 +83,7 @@ impl State {
             }
         }
         if let Some(event) = step.event {
+            self.forgotten.remove(&event.id);
             self.events.insert(event.id, event);
         }
         for reminder in step.reminders {
@@ -83,6 +112,8 @@ fn stored(new: NewNotice) -> Notice {
         status,
         reason: new.suppressed,
         attempts: 0,
+        unclear: 0,
+        tried_since: new.queued_at,
         created_at: new.created_at,
         next_at: new.created_at,
         sent_at: None,
@@ -97,10 +128,14 @@ fn settle(notice: &mut Notice, outcome: Settled) {
             notice.reason = None;
             notice.attempts += 1;
         }
-        Settled::Later { next_at, reason } => {
+        Settled::Later { at, next_at, reason, tried } => {
             notice.next_at = next_at;
             notice.reason = Some(reason);
-            notice.attempts += 1;
+            if tried != Tried::Away {
+                notice.tried_since = if notice.attempts == 0 { at } else { notice.tried_since };
+                notice.attempts += 1;
+            }
+            notice.unclear += u32::from(tried == Tried::Unclear);
         }
         Settled::Failed { reason } => {
             notice.status = NoticeStatus::Failed;
@@ -117,7 +152,9 @@ fn settle(notice: &mut Notice, outcome: Settled) {
 fn put_back(notice: &mut Notice, now: Timestamp) {
     notice.status = NoticeStatus::Queued;
     notice.next_at = now;
+    notice.tried_since = now;
     notice.attempts = 0;
+    notice.unclear = 0;
     notice.reason = None;
     notice.sent_at = None;
 }
@@ -182,7 +219,7 @@ impl NoticeStore for MemoryNotices {
 
     fn due(&self, now: Timestamp, limit: usize) -> Answer<'_, Vec<Notice>> {
         let state = self.state.lock();
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = BTreeSet::new();
         let first = state.queued().filter(|notice| seen.insert(notice.user));
         let mut due: Vec<_> = first.filter(|notice| notice.next_at <= now).cloned().collect();
         due.sort_by_key(|notice| notice.next_at);
@@ -192,7 +229,7 @@ impl NoticeStore for MemoryNotices {
 
     fn next_due(&self) -> Answer<'_, Option<Timestamp>> {
         let state = self.state.lock();
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = BTreeSet::new();
         let first = state.queued().filter(|notice| seen.insert(notice.user));
         at_once(first.map(|notice| notice.next_at).min())
     }
@@ -230,9 +267,16 @@ impl NoticeStore for MemoryNotices {
         at_once(own)
     }
 
-    fn requeue(&self, id: NoticeId, now: Timestamp) -> Answer<'_, Option<Notice>> {
+    fn requeue(
+        &self,
+        id: NoticeId,
+        now: Timestamp,
+        only_failed: bool,
+    ) -> Answer<'_, Option<Notice>> {
         let mut state = self.state.lock();
-        at_once(state.find(id).map(|notice| {
+        let notice = state.find(id);
+        let notice = notice.filter(|n| !only_failed || n.status == NoticeStatus::Failed);
+        at_once(notice.map(|notice| {
             put_back(notice, now);
             notice.clone()
         }))
@@ -250,17 +294,30 @@ impl NoticeStore for MemoryNotices {
         at_once((state.queued().count() as u64, failed as u64))
     }
 
+    fn told_since(&self, users: Vec<UserId>, since: Timestamp, most: u32) -> Answer<'_, Vec<u32>> {
+        let state = self.state.lock();
+        let of = |user| {
+            let own = state.notices.iter().filter(|n| n.user == user && n.created_at >= since);
+            u32::try_from(own.take(most as usize).count()).unwrap_or(most)
+        };
+        at_once(users.into_iter().map(of).collect())
+    }
+
     fn preferences(&self, users: Vec<UserId>) -> Answer<'_, Vec<Preferences>> {
         let state = self.state.lock();
         let of = |user| state.preferences.get(&user).cloned().unwrap_or_default();
         at_once(users.into_iter().map(of).collect())
     }
 
-    fn set_preferences(&self, user: UserId, mut preferences: Preferences) -> Answer<'_, ()> {
-        preferences.refused.sort_unstable();
-        preferences.refused.dedup();
-        self.state.lock().preferences.insert(user, preferences);
-        at_once(())
+    fn change_preferences(
+        &self,
+        user: UserId,
+        change: PreferencesChange,
+    ) -> Answer<'_, Preferences> {
+        let mut state = self.state.lock();
+        let stored = state.preferences.entry(user).or_default();
+        *stored = std::mem::take(stored).changed(&change);
+        at_once(stored.clone())
     }
 
     fn templates(&self) -> Answer<'_, Vec<StoredTemplate>> {
@@ -278,7 +335,7 @@ impl NoticeStore for MemoryNotices {
 
     fn announce(
         &self,
-        announcement: Announcement,
+        mut announcement: Announcement,
         limit: AnnouncementLimit,
     ) -> Answer<'_, Announced> {
         let mut state = self.state.lock();
@@ -294,14 +351,18 @@ impl NoticeStore for MemoryNotices {
         if recent >= limit.most as usize {
             return at_once(Announced::TooMany);
         }
-        state.announcements.push((announcement, false));
-        at_once(Announced::Stored)
+        let concerned = state.attendees.values().filter(|attendee| {
+            attendee.event == announcement.event && announcement.to.includes(attendee.status)
+        });
+        announcement.recipients = u32::try_from(concerned.count()).unwrap_or(u32::MAX);
+        state.announcements.push((announcement.clone(), false));
+        at_once(Announced::Stored(announcement))
     }
 
-    fn next_announcement(&self) -> Answer<'_, Option<Announcement>> {
+    fn announcements(&self, limit: usize) -> Answer<'_, Vec<Announcement>> {
         let state = self.state.lock();
-        let next = state.announcements.iter().find(|(_, done)| !done);
-        at_once(next.map(|(announcement, _)| announcement.clone()))
+        let open = state.announcements.iter().filter(|(_, done)| !done);
+        at_once(open.take(limit).map(|(announcement, _)| announcement.clone()).collect())
     }
 
     fn forget(&self, before: Timestamp, limit: usize) -> Answer<'_, usize> {
@@ -313,13 +374,12 @@ impl NoticeStore for MemoryNotices {
             forgotten += usize::from(forget);
             !forget
         });
-        let over = state.events.values().filter(|event| event.ends_at < before);
-        let over: Vec<_> = over.map(|event| event.id).take(limit).collect();
-        for event in &over {
-            state.events.remove(event);
-            state.attendees.retain(|(at, _), _| at != event);
-            state.reminders.retain(|(of, _), _| of != event);
-        }
-        at_once(forgotten + over.len())
+        let mut messages = 0;
+        state.announcements.retain(|(announcement, done)| {
+            let forget = *done && announcement.created_at < before && messages < limit;
+            messages += usize::from(forget);
+            !forget
+        });
+        at_once(forgotten + messages + state.forget_events(before, limit))
     }
 }

@@ -13,6 +13,9 @@ CREATE TABLE notice (
     status     TEXT NOT NULL,
     reason     TEXT,
     attempts   INTEGER NOT NULL,
+    -- Of these, those after which it may have arrived.
+    unclear    INTEGER NOT NULL,
+    tried_since INTEGER NOT NULL,
     created_at INTEGER NOT NULL,
     next_at    INTEGER NOT NULL,
     sent_at    INTEGER
@@ -32,9 +35,11 @@ CREATE TABLE notice_event (
     starts_at INTEGER NOT NULL,
     ends_at   INTEGER NOT NULL,
     timezone  TEXT,
-    cancelled INTEGER NOT NULL
+    cancelled INTEGER NOT NULL,
+    -- Whether its attendees and reminders are.
+    forgotten INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX notice_event_by_end ON notice_event (ends_at);
+CREATE INDEX notice_event_by_end ON notice_event (ends_at) WHERE forgotten = 0;
 
 CREATE TABLE notice_attendee (
     event    BLOB NOT NULL,
@@ -88,6 +93,7 @@ CREATE TABLE notice_announcement (
 ) STRICT;
 CREATE INDEX notice_announcement_by_event ON notice_announcement (event, created_at);
 CREATE INDEX notice_announcement_open ON notice_announcement (number) WHERE done = 0;
+CREATE INDEX notice_announcement_done ON notice_announcement (created_at) WHERE done = 1;
 
 -- What happened before notices were first made is told to nobody.
 CREATE TABLE notice_desk (

@@ -8,11 +8,11 @@ use storage::notices::{
 };
 
 use super::rows::{self, ANNOUNCEMENT, audience_number};
-use crate::value::{int, status_number};
+use crate::value::{int, status, status_number};
 
 const NOTICE: &str = "INSERT INTO notice (id, user, kind, event, booking, subject, text, html, \
-     status, reason, attempts, created_at, next_at) \
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 0, ?11, ?11) ON CONFLICT (id) DO NOTHING";
+     status, reason, attempts, unclear, created_at, next_at, tried_since) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 0, 0, ?11, ?11, ?12) ON CONFLICT (id) DO NOTHING";
 
 const ATTENDEE: &str = "INSERT INTO notice_attendee \
      (event, user, booking, quantity, status, since, era, stamp) \
@@ -22,11 +22,12 @@ const ATTENDEE: &str = "INSERT INTO notice_attendee \
      WHERE (excluded.era, excluded.stamp) > (era, stamp)";
 
 const EVENT: &str = "INSERT INTO notice_event \
-     (id, organizer, version, title, location, starts_at, ends_at, timezone, cancelled) \
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (id) DO UPDATE SET \
+     (id, organizer, version, title, location, starts_at, ends_at, timezone, cancelled, \
+     forgotten) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0) ON CONFLICT (id) DO UPDATE SET \
      organizer = excluded.organizer, version = excluded.version, title = excluded.title, \
      location = excluded.location, starts_at = excluded.starts_at, \
-     ends_at = excluded.ends_at, timezone = excluded.timezone, cancelled = excluded.cancelled";
+     ends_at = excluded.ends_at, timezone = excluded.timezone, \
+     cancelled = excluded.cancelled, forgotten = 0";
 
 const REMINDER: &str = "INSERT INTO notice_reminder (event, span_s, due_at, starts_at, done) \
      VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (event, span_s) DO UPDATE SET \
@@ -36,11 +37,11 @@ const ANNOUNCE: &str = "INSERT INTO notice_announcement (id, event, sender, audi
      message, key, fingerprint, created_at, recipients, done) \
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 0)";
 
-/// Of one that is forgotten the attendees and reminders go too.
-const FORGET_EVENTS: [&str; 3] = [
-    "DELETE FROM notice_attendee WHERE event = ?1",
+/// What is left of an event whose attendees are forgotten.
+const FORGET_EVENT: [&str; 3] = [
     "DELETE FROM notice_reminder WHERE event = ?1",
-    "DELETE FROM notice_event WHERE id = ?1",
+    "DELETE FROM notice_event WHERE id = ?1 AND cancelled",
+    "UPDATE notice_event SET forgotten = 1 WHERE id = ?1",
 ];
 
 pub(super) fn take(connection: &Connection, step: &DeskStep) -> rusqlite::Result<()> {
@@ -75,6 +76,7 @@ fn add(connection: &Connection, new: &NewNotice) -> rusqlite::Result<()> {
             status.as_str(),
             new.suppressed,
             new.created_at.millis(),
+            new.queued_at.millis(),
         ])
         .map(drop)
 }
@@ -145,6 +147,7 @@ pub(super) fn announce(
     if recent >= limit.most {
         return Ok(Announced::TooMany);
     }
+    let recipients = concerned(connection, announcement)?;
     connection.prepare_cached(ANNOUNCE)?.execute(params![
         announcement.id.0,
         announcement.event.0,
@@ -155,9 +158,24 @@ pub(super) fn announce(
         announcement.key,
         announcement.fingerprint,
         announcement.created_at.millis(),
-        announcement.recipients,
+        recipients,
     ])?;
-    Ok(Announced::Stored)
+    Ok(Announced::Stored(Announcement { recipients, ..announcement.clone() }))
+}
+
+/// To how many people it goes.
+fn concerned(connection: &Connection, announcement: &Announcement) -> rusqlite::Result<u32> {
+    let mut statement = connection.prepare_cached(
+        "SELECT status, count(*) FROM notice_attendee WHERE event = ?1 GROUP BY status",
+    )?;
+    let counts = statement
+        .query_map([announcement.event.0], |row| Ok((status(row, 0)?, row.get::<_, u32>(1)?)))?;
+    let mut sum = 0u32;
+    for count in counts {
+        let (status, count) = count?;
+        sum = sum.saturating_add(if announcement.to.includes(status) { count } else { 0 });
+    }
+    Ok(sum)
 }
 
 pub(super) fn forget(
@@ -166,23 +184,56 @@ pub(super) fn forget(
     limit: usize,
 ) -> rusqlite::Result<usize> {
     let most = int(limit as u64);
-    // An id begins with the time, so what is old is found without looking at the rest.
-    let mut first_kept = [0; 16];
-    first_kept[..6].copy_from_slice(&before.millis().max(0).to_be_bytes()[2..]);
+    // What is old is found without looking at the rest.
+    let first_kept = super::first_id(before);
     let notices = connection
         .prepare_cached(
             "DELETE FROM notice WHERE number IN (SELECT number FROM notice \
              WHERE id < ?1 AND status <> 'queued' ORDER BY id LIMIT ?2)",
         )?
         .execute(params![first_kept, most])?;
+    let messages = connection
+        .prepare_cached(
+            "DELETE FROM notice_announcement WHERE number IN (SELECT number \
+             FROM notice_announcement WHERE done = 1 AND created_at < ?1 \
+             ORDER BY created_at LIMIT ?2)",
+        )?
+        .execute(params![before.millis(), most])?;
+    Ok(notices + messages + forget_events(connection, before, limit)?)
+}
+
+/// Attendees first, at most `limit` in all; an event without any is done with.
+fn forget_events(
+    connection: &Connection,
+    before: Timestamp,
+    limit: usize,
+) -> rusqlite::Result<usize> {
     let over = connection
-        .prepare_cached("SELECT id FROM notice_event WHERE ends_at < ?1 ORDER BY ends_at LIMIT ?2")?
-        .query_map(params![before.millis(), most], |row| row.get::<_, [u8; 16]>(0))?
+        .prepare_cached(
+            "SELECT id FROM notice_event WHERE forgotten = 0 AND ends_at < ?1 \
+             ORDER BY ends_at LIMIT ?2",
+        )?
+        .query_map(params![before.millis(), int(limit as u64)], |row| row.get::<_, [u8; 16]>(0))?
         .collect::<Result<Vec<_>, _>>()?;
+    let mut count = 0;
     for event in &over {
-        for sql in FORGET_EVENTS {
+        let left = int((limit - count) as u64);
+        count += connection
+            .prepare_cached(
+                "DELETE FROM notice_attendee WHERE event = ?1 AND user IN \
+                 (SELECT user FROM notice_attendee WHERE event = ?1 LIMIT ?2)",
+            )?
+            .execute(params![event, left])?;
+        if count >= limit {
+            break;
+        }
+        for sql in FORGET_EVENT {
             connection.prepare_cached(sql)?.execute([event])?;
         }
+        count += 1;
+        if count >= limit {
+            break;
+        }
     }
-    Ok(notices + over.len())
+    Ok(count)
 }

@@ -13,7 +13,7 @@ use crate::value::{count, seats, status, time};
 
 /// What is read of a notice.
 pub(super) const NOTICE: &str = "id, user, kind, event, booking, subject, text, html, status, \
-     reason, attempts, created_at, next_at, sent_at";
+     reason, attempts, created_at, next_at, sent_at, unclear, tried_since";
 
 /// What is read of an event.
 pub(super) const EVENT: &str =
@@ -55,6 +55,8 @@ pub(super) fn notice(row: &Row<'_>) -> rusqlite::Result<Notice> {
         created_at: time(row, 11)?,
         next_at: time(row, 12)?,
         sent_at: row.get::<_, Option<i64>>(13)?.map(engine::Timestamp::from_millis),
+        unclear: row.get(14)?,
+        tried_since: time(row, 15)?,
     })
 }
 

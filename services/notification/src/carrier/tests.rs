@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use engine::BookingEvent;
-use storage::notices::{NewNotice, NoticeKind, NoticeStatus, Preferences};
+use storage::notices::{NewNotice, NoticeKind, NoticeStatus, PreferencesChange};
 
 use super::*;
 use crate::stage::{CLOSED, EVENT, HOUR, NOW, Stage, address, user};
@@ -28,6 +28,7 @@ async fn queue_kind(stage: &Stage, n: u8, person: u8, kind: NoticeKind) -> Notic
         html: "html".to_owned(),
         suppressed: None,
         created_at,
+        queued_at: created_at,
     };
     let step = storage::notices::DeskStep { notices: vec![notice], ..Default::default() };
     stage.stores.notices.take(step).await.unwrap();
@@ -65,7 +66,7 @@ async fn what_is_queued_is_handed_over_and_marked() {
     let stage = Stage::new();
     stage.at(NOW + 100);
     let (one, other) = (queue(&stage, 1, 1).await, queue(&stage, 2, 2).await);
-    assert!(matches!(round(&stage).await, Round::Worked));
+    assert!(matches!(round(&stage).await, Round::Worked(Heard::Answered)));
     assert_eq!(sent(&stage), [(address(1), one.0), (address(2), other.0)]);
     let notice = stage.stores.notices.get(one).await.unwrap().unwrap();
     assert_eq!(
@@ -104,7 +105,7 @@ async fn pauses_double_up_to_the_longest_and_then_it_is_given_up() {
     let mut pauses = Vec::new();
     for _ in 0..9 {
         stage.at(NOW + at);
-        refuse(&stage, NotSent::Unknown(text("closed")));
+        refuse(&stage, NotSent::Later(text("450 later")));
         round(&stage).await;
         let next = state(&stage, id).await.2;
         pauses.push((next - at) / MINUTE);
@@ -117,6 +118,101 @@ async fn pauses_double_up_to_the_longest_and_then_it_is_given_up() {
     let (status, _, _, reason) = state(&stage, id).await;
     assert_eq!((status, reason), (NoticeStatus::Failed, text("Given up: 451 busy")));
     assert!(matches!(round(&stage).await, Round::Idle));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_had_to_wait_for_its_first_try_has_all_of_them() {
+    let stage = Stage::new();
+    let id = queue(&stage, 1, 1).await;
+    let days = |n: i64| n * 24 * HOUR;
+    stage.at(NOW + days(4));
+    for (at, expected) in [
+        (days(4), NoticeStatus::Queued),
+        (days(7) - 1, NoticeStatus::Queued),
+        (days(7) + 3 * HOUR, NoticeStatus::Failed),
+    ] {
+        stage.at(NOW + at);
+        refuse(&stage, NotSent::Later(text("451 busy")));
+        round(&stage).await;
+        assert_eq!(state(&stage, id).await.0, expected, "{at}");
+    }
+    // Somebody wants it to be tried again, and that is from the beginning too.
+    let now = engine::Timestamp::from_millis(NOW + days(9));
+    stage.stores.notices.requeue(id, now, true).await.unwrap().unwrap();
+    stage.at(NOW + days(9));
+    refuse(&stage, NotSent::Later(text("451 busy")));
+    round(&stage).await;
+    assert_eq!(state(&stage, id).await.0, NoticeStatus::Queued);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_is_away_is_no_try_and_not_waited_for_for_ever() {
+    let stage = Stage::new();
+    stage.at(NOW + 100);
+    let id = queue(&stage, 1, 1).await;
+    for days in 0..3 {
+        stage.at(NOW + 100 + days * 24 * HOUR);
+        refuse(&stage, NotSent::Down(text("connection refused")));
+        assert!(matches!(round(&stage).await, Round::Down(_)));
+        let (status, attempts, _, _) = state(&stage, id).await;
+        assert_eq!((status, attempts), (NoticeStatus::Queued, 0), "{days}");
+    }
+    stage.at(NOW + 100 + 3 * 24 * HOUR);
+    refuse(&stage, NotSent::Down(text("connection refused")));
+    round(&stage).await;
+    assert_eq!(state(&stage, id).await.0, NoticeStatus::Failed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_gets_the_same_one_again_and_again() {
+    let stage = Stage::new();
+    stage.at(NOW + 100);
+    let id = queue(&stage, 1, 1).await;
+    let mut handed_over = 0;
+    while state(&stage, id).await.0 == NoticeStatus::Queued {
+        stage.at(NOW + 100 + handed_over * 2 * HOUR);
+        refuse(&stage, NotSent::Unknown(text("no answer")));
+        assert!(matches!(round(&stage).await, Round::Worked(Heard::Silent(_))));
+        handed_over += 1;
+    }
+    assert_eq!(handed_over, i64::from(UNCLEAR_MAX));
+    let (status, _, _, reason) = state(&stage, id).await;
+    assert_eq!((status, reason), (NoticeStatus::Failed, text("Given up: no answer")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn mail_is_down_until_the_server_answers_for_a_message() {
+    let unclear = || NotSent::Unknown(text("no answer"));
+    let mut rounds = vec![
+        (vec![Err(NotSent::Down(text("refused")))], true),
+        // Nothing was handed over: the second person wants no mail.
+        (Vec::new(), true),
+        (vec![Err(unclear())], true),
+        (vec![Err(NotSent::Later(text("451 busy")))], false),
+        (vec![Err(unclear())], true),
+        (vec![Ok(())], false),
+    ];
+    let stage = Stage::new();
+    let change = PreferencesChange { mail: Some(false), kinds: Vec::new() };
+    stage.stores.notices.change_preferences(user(2), change).await.unwrap();
+    for (n, (answers, down)) in (1..).zip(rounds.drain(..)) {
+        stage.at(NOW + i64::from(n) * 1_000);
+        let of = if answers.is_empty() { 2 } else { 10 + n };
+        queue(&stage, n, of).await;
+        *stage.post.next.lock() = answers;
+        // One round, and then it waits.
+        let carrier = stage.service.carrier();
+        let (round, carrier) = match carrier.round().await.unwrap() {
+            Round::Worked(Heard::Nothing) | Round::Idle => (None, carrier),
+            Round::Worked(Heard::Answered) => (Some(None), carrier),
+            Round::Worked(Heard::Silent(why)) | Round::Down(why) => (Some(Some(why)), carrier),
+        };
+        if let Some(why) = round {
+            carrier.is_down(why.as_deref());
+        }
+        stage.service.give_back(carrier);
+        assert_eq!(stage.service.mail_is_down(), down, "round {n}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -227,8 +323,8 @@ async fn who_has_changed_their_mind_meanwhile_is_not_written_to() {
     let stage = Stage::new();
     stage.at(NOW + 100);
     let (one, closed) = (queue(&stage, 1, 1).await, queue(&stage, 2, CLOSED).await);
-    let preferences = Preferences { no_mail: true, refused: Vec::new() };
-    stage.stores.notices.set_preferences(user(1), preferences).await.unwrap();
+    let change = PreferencesChange { mail: Some(false), kinds: Vec::new() };
+    stage.stores.notices.change_preferences(user(1), change).await.unwrap();
     round(&stage).await;
     assert_eq!(sent(&stage), []);
     let quiet = |reason: &str| (NoticeStatus::Suppressed, text(reason));
@@ -241,8 +337,12 @@ async fn who_has_changed_their_mind_meanwhile_is_not_written_to() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reminder_that_waited_until_the_event_began_is_not_sent() {
-    for (now, expected) in [(9 * HOUR - 1, "sent"), (9 * HOUR, "suppressed")] {
+async fn a_reminder_that_is_of_no_use_any_more_is_not_sent() {
+    for (now, cancelled, expected) in [
+        (9 * HOUR - 1, false, "sent"),
+        (9 * HOUR, false, "suppressed"),
+        (9 * HOUR - 1, true, "suppressed"),
+    ] {
         let stage = Stage::new();
         let event = storage::notices::EventNote {
             id: EVENT,
@@ -253,7 +353,7 @@ async fn a_reminder_that_waited_until_the_event_began_is_not_sent() {
             starts_at: engine::Timestamp::from_millis(NOW + 9 * HOUR),
             ends_at: engine::Timestamp::from_millis(NOW + 11 * HOUR),
             timezone: None,
-            cancelled: false,
+            cancelled,
         };
         let step = storage::notices::DeskStep { event: Some(event), ..Default::default() };
         stage.stores.notices.take(step).await.unwrap();

@@ -3,11 +3,15 @@
 use engine::{BookingId, BookingStatus};
 use storage::StorageError;
 use storage::notices::{Attendee, DeskStep, EventNote, NoticeKind};
+use tokio::task::yield_now;
 use tokio::time::Instant;
 
 use super::{About, Desk, People};
 use crate::facts::{Fact, Places, PlacesChange, What};
 use crate::letters::{self, Letter};
+
+/// Texts made in one go: others want this thread too.
+const TEXTS: usize = 16;
 
 impl Desk {
     /// Make notices of facts about places, at most [`super::STEP`].
@@ -18,9 +22,12 @@ impl Desk {
         let began = Instant::now();
         let told = facts.iter().filter(|fact| self.is_told(fact.at));
         let users = told.filter_map(|fact| places(fact).map(|places| places.user)).collect();
-        let people = People::ask(&self.shared, users).await?;
+        let mut people = People::ask(&self.shared, users).await?;
         let mut step = DeskStep::default();
-        for fact in &facts {
+        for (number, fact) in facts.iter().enumerate() {
+            if number.is_multiple_of(TEXTS) {
+                yield_now().await;
+            }
             let Some(places) = places(fact) else { continue };
             step.attendees.extend(attendee(fact, places));
             if !self.is_told(fact.at) {

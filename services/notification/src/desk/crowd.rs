@@ -2,7 +2,7 @@
 
 use engine::Timestamp;
 use storage::StorageError;
-use storage::notices::{Attendee, DeskStep, EventNote, NoticeKind};
+use storage::notices::{Announcement, Attendee, DeskStep, EventNote, NoticeKind};
 use tokio::time::Instant;
 
 use super::{About, Desk, People, STEP};
@@ -11,6 +11,10 @@ use crate::letters::{self, Letter};
 /// How long a message waits for the event that it is about to come by on the bus, in
 /// milliseconds. After that it is one that was forgotten.
 const PATIENCE_MS: i64 = 10 * 60 * 1_000;
+
+/// Most organizers' messages looked at in one step; those that wait for their event are among
+/// them.
+const MESSAGES: usize = 1_000;
 
 /// What everybody is told.
 pub(super) struct News<'a> {
@@ -39,7 +43,7 @@ impl Desk {
             after = Some(last.user);
             let told: Vec<&Attendee> = page.iter().filter(|attendee| concerned(attendee)).collect();
             let users = told.iter().map(|attendee| attendee.user).collect();
-            let people = People::ask(&self.shared, users).await?;
+            let mut people = People::ask(&self.shared, users).await?;
             let notices = told.into_iter().map(|attendee| {
                 let mut letter = news.letter.clone();
                 letter.places = letters::places(attendee.quantity);
@@ -61,28 +65,37 @@ impl Desk {
     }
 
     /// Send what organizers wrote and not everybody has yet.
+    /// One whose event has not come by yet waits, and holds up no other.
     pub(super) async fn announce(&mut self) -> Result<(), StorageError> {
-        while let Some(message) = self.shared.store().next_announcement().await? {
+        for message in self.shared.store().announcements(MESSAGES).await? {
             let event = self.event(message.event).await?;
             let waited = self.shared.now().millis().saturating_sub(message.created_at.millis());
-            if event.is_none() && waited < PATIENCE_MS {
-                return Ok(());
-            }
-            if let Some(event) = event.filter(|event| !event.cancelled) {
-                let mut letter = Letter::about(&event, &self.shared.options.pages_url);
-                letter.subject.clone_from(&message.subject);
-                letter.message.clone_from(&message.message);
-                let news = News {
-                    kind: NoticeKind::OrganizerMessage,
-                    at: message.created_at,
-                    from: &[&message.id.0],
-                    letter,
-                };
-                let concerned = |attendee: &Attendee| message.to.includes(attendee.status);
-                self.tell_attendees(&event, &news, concerned).await?;
+            match event {
+                None if waited < PATIENCE_MS => continue,
+                None => tracing::warn!(event = %message.event, "a message about no known event"),
+                Some(event) if event.cancelled => {}
+                Some(event) => self.tell_message(&event, &message).await?,
             }
             self.write(DeskStep { announced: Some(message.id), ..DeskStep::default() }).await?;
         }
         Ok(())
+    }
+
+    async fn tell_message(
+        &self,
+        event: &EventNote,
+        message: &Announcement,
+    ) -> Result<(), StorageError> {
+        let mut letter = Letter::about(event, &self.shared.options.pages_url);
+        letter.subject.clone_from(&message.subject);
+        letter.message.clone_from(&message.message);
+        let news = News {
+            kind: NoticeKind::OrganizerMessage,
+            at: message.created_at,
+            from: &[&message.id.0],
+            letter,
+        };
+        let concerned = |attendee: &Attendee| message.to.includes(attendee.status);
+        self.tell_attendees(event, &news, concerned).await
     }
 }

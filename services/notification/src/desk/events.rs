@@ -26,7 +26,9 @@ impl Desk {
                 let mut event = EventNote { version: *version, ..before.clone() };
                 describe(&mut event, terms, words);
                 let changes = letters::changes(before, &event);
-                if !changes.is_empty() && self.is_told(fact.at) && !before.cancelled {
+                let over = before.ends_at <= fact.at && event.ends_at <= fact.at;
+                let told = self.is_told(fact.at) && !before.cancelled && !over;
+                if !changes.is_empty() && told {
                     let mut letter = self.letter_about(&event);
                     letter.changes = changes;
                     self.tell_all(&fact, &event, NoticeKind::EventChanged, letter).await?;
@@ -35,7 +37,8 @@ impl Desk {
             }
             (What::EventCancelled { version }, Some(before)) if *version > known => {
                 let event = EventNote { version: *version, cancelled: true, ..before.clone() };
-                if self.is_told(fact.at) {
+                // Who was there need not be told that it did not take place.
+                if self.is_told(fact.at) && before.ends_at > fact.at {
                     let letter = self.letter_about(&event);
                     self.tell_all(&fact, &event, NoticeKind::EventCancelled, letter).await?;
                 }

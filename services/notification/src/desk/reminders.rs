@@ -52,9 +52,12 @@ pub(super) fn planned(
         .collect()
 }
 
+/// From when on a reminder is late, in milliseconds: it says how long it is then really.
+const LATE_MS: i64 = 5 * 60 * 1_000;
+
 impl Desk {
     /// Events that were there before a span was configured get it too.
-    pub(super) async fn plan_reminders(&mut self) -> Result<(), StorageError> {
+    pub(super) async fn plan_reminders(&self) -> Result<(), StorageError> {
         let (mut after, now) = (None, self.shared.now());
         loop {
             let events = self.shared.store().upcoming(now, after, PAGE).await?;
@@ -72,7 +75,7 @@ impl Desk {
                 self.write(step).await?;
             }
         }
-        self.learn_next_reminder().await
+        Ok(())
     }
 
     pub(super) async fn learn_next_reminder(&mut self) -> Result<(), StorageError> {
@@ -81,24 +84,25 @@ impl Desk {
         Ok(())
     }
 
-    /// Send the reminders whose time has come.
-    pub(super) async fn remind(&mut self) -> Result<(), StorageError> {
-        while self.next_reminder.is_some_and(|at| at <= self.shared.now()) {
+    /// Send the reminders whose time has come and is not after `until`.
+    pub(super) async fn remind(&mut self, until: Timestamp) -> Result<(), StorageError> {
+        let until = until.min(self.shared.now());
+        while self.next_reminder.is_some_and(|at| at <= until) {
             let next = self.shared.store().next_reminders(1).await?;
-            let Some(first) = next.first().filter(|next| next.due_at <= self.shared.now()) else {
+            let Some(first) = next.first().filter(|next| next.due_at <= until) else {
                 break;
             };
-            self.remind_of(first.event).await?;
+            self.remind_of(first.event, until).await?;
             self.learn_next_reminder().await?;
         }
         Ok(())
     }
 
     /// Of several that are due at once, as after a long rest, the last one says it all.
-    async fn remind_of(&mut self, event: EventId) -> Result<(), StorageError> {
+    async fn remind_of(&mut self, event: EventId, until: Timestamp) -> Result<(), StorageError> {
         let now = self.shared.now();
         let mut due = self.shared.store().reminders(event).await?;
-        due.retain(|reminder| !reminder.done && reminder.due_at <= now);
+        due.retain(|reminder| !reminder.done && reminder.due_at <= until);
         let configured = &self.shared.options.reminders_s;
         let last = due.iter().filter(|due| configured.contains(&due.span_s));
         let last = last.min_by_key(|reminder| reminder.span_s).copied();
@@ -113,7 +117,12 @@ impl Desk {
 
     async fn send(&self, event: &EventNote, reminder: Reminder) -> Result<(), StorageError> {
         let mut letter = Letter::about(event, &self.shared.options.pages_url);
-        letter.until = letters::span(reminder.span_s);
+        let late = self.shared.now().millis().saturating_sub(reminder.due_at.millis());
+        letter.until = if late < LATE_MS {
+            letters::span(reminder.span_s)
+        } else {
+            letters::about(event.starts_at.millis() - self.shared.now().millis())
+        };
         let start = reminder.starts_at.millis().to_be_bytes();
         let news = News {
             kind: NoticeKind::EventReminder,

@@ -1,7 +1,7 @@
 use api::words::Description;
 use engine::{BookingEvent, BookingRef, Cause, HoldRef, Seats, Seq, Timestamp, Was};
-use futures_util::FutureExt;
-use storage::notices::NoticeStatus;
+use storage::notices::{NoticeStatus, PreferencesChange};
+use tokio::time::timeout;
 
 use super::*;
 use crate::stage::{
@@ -10,18 +10,18 @@ use crate::stage::{
 
 /// Works off everything that is on the bus, and what its time has come for.
 async fn work(stage: &Stage) -> Desk {
-    let mut desk = Desk::begin(stage.service.shared_arc()).await.unwrap();
+    let mut desk = Desk::begin(stage.service.shared_arc(), true).await.unwrap();
     settle(&mut desk).await;
     desk
 }
 
 /// Steps until there is nothing left to wait for.
 async fn settle(desk: &mut Desk) {
-    // Everything here is in memory: what does not end at once waits for something.
+    // Everything here is in memory, and time stands still while there is something to do.
     for _ in 0..1_000 {
-        match desk.step().now_or_never() {
-            Some(step) => step.unwrap(),
-            None => return,
+        match timeout(Duration::from_millis(1), desk.step()).await {
+            Ok(step) => step.unwrap(),
+            Err(_) => return,
         }
     }
     panic!("it never comes to rest");
@@ -75,7 +75,7 @@ async fn everything_that_becomes_of_places_is_told_to_whom_it_concerns() {
     assert!(told[0].text.contains("Hello Person 1,"), "{}", told[0].text);
     let id = engine::BookingId::compose(Timestamp::from_millis(NOW), EVENT, Seq(2));
     assert_eq!(told[0].booking, Some(id), "the same that the person was answered");
-    assert!(told[1].text.contains("It was cancelled as you wished."), "{}", told[1].text);
+    assert!(told[1].text.contains("It was cancelled on request."), "{}", told[1].text);
     let third = stage.told(3).await;
     assert!(third.iter().any(|notice| notice.subject == "You no longer wait: Tea"));
     assert_eq!(stage.stores.bus.cursor(storage::PartitionId(0)).await.unwrap().0, 5);
@@ -91,7 +91,7 @@ async fn a_fact_that_comes_again_is_told_once() {
     // Cut off before anything is acknowledged, again and again.
     for _ in 0..3 {
         let deliveries = stage.stores.bus.next(SUBSCRIBER, 100).await.unwrap();
-        let mut desk = Desk::begin(stage.service.shared_arc()).await.unwrap();
+        let mut desk = Desk::begin(stage.service.shared_arc(), true).await.unwrap();
         for delivery in &deliveries {
             for fact in facts(delivery).unwrap() {
                 match fact.what {
@@ -173,13 +173,13 @@ async fn changes_are_told_to_those_who_have_to_do_with_it_and_only_what_matters(
 async fn who_does_not_want_it_or_cannot_get_it_is_not_written_to() {
     let stage = Stage::new();
     work(&stage).await;
-    let set = async |person, no_mail, refused| {
-        let preferences = Preferences { no_mail, refused };
-        stage.stores.notices.set_preferences(user(person), preferences).await.unwrap();
+    let set = async |person, mail, kinds| {
+        let change = PreferencesChange { mail, kinds };
+        stage.stores.notices.change_preferences(user(person), change).await.unwrap();
     };
-    set(1, true, vec![]).await;
-    set(2, false, vec![NoticeKind::BookingConfirmed]).await;
-    set(3, false, vec![NoticeKind::EventChanged]).await;
+    set(1, Some(false), vec![]).await;
+    set(2, None, vec![(NoticeKind::BookingConfirmed, false)]).await;
+    set(3, None, vec![(NoticeKind::EventChanged, false)]).await;
     let people = [1, 2, 3, CLOSED, NOBODY].map(confirmed);
     let facts = [vec![opened(NOW + 100 * HOUR)], people.to_vec()].concat();
     stage.happen(facts).await;
@@ -207,7 +207,7 @@ async fn reminders_go_out_once_at_their_time_and_to_those_who_booked_before() {
     let start = NOW + 100 * HOUR;
     stage.happen(vec![opened(start), confirmed(1), waitlisted(2)]).await;
     settle(&mut desk).await;
-    stage.at(start - 24 * HOUR - 1);
+    stage.at(start - 24 * HOUR - 1_000);
     settle(&mut desk).await;
     assert_eq!(stage.kinds(1).await.len(), 1, "not yet");
     stage.at(start - 24 * HOUR);
@@ -248,7 +248,8 @@ async fn after_a_long_rest_only_the_last_reminder_is_sent_and_none_after_the_sta
     let told = stage.told(1).await;
     assert_eq!(
         told[1..].iter().map(|n| n.subject.as_str()).collect::<Vec<_>>(),
-        ["In 1 hour: Tea"]
+        ["In 30 minutes: Tea"],
+        "it is late, and says how long it is then"
     );
     assert_eq!(stage.kinds(2).await, ["BookingConfirmed"], "it has begun long ago");
     assert_eq!(stage.stores.notices.next_reminders(9).await.unwrap(), []);
@@ -313,4 +314,139 @@ async fn a_crowd_is_told_in_steps() {
     stage.happen(vec![BookingEvent::EventCancelled { version: 2, bookings: 600 }]).await;
     work(&stage).await;
     assert_eq!(stage.stores.notices.waiting().await.unwrap().0, 1_200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn reminders_wait_for_what_happened_before_them() {
+    let stage = Stage::new();
+    let mut desk = work(&stage).await;
+    let start = NOW + 100 * HOUR;
+    stage.happen(vec![opened(start), confirmed(1), confirmed(2)]).await;
+    settle(&mut desk).await;
+    // While the desk is away there is more than it takes at a time; and at the end of it one
+    // leaves, one comes, and the event is moved.
+    stage.at(start - 25 * HOUR);
+    for n in 0..DELIVERIES {
+        let other =
+            engine::EventId([u8::try_from(n).unwrap(), 7, 7, 7].repeat(4).try_into().unwrap());
+        stage.happen_to(other, vec![opened(NOW + 900 * HOUR)]).await;
+    }
+    stage.happen(vec![cancelled(1, 2, Was::Confirmed, Cause::User), confirmed(3)]).await;
+    let moved = Description { location: Some("Basel".to_owned()), ..Description::default() };
+    stage.happen(vec![changed(2, start + 2 * HOUR, &moved)]).await;
+    stage.at(start - 24 * HOUR);
+    work(&stage).await;
+    assert!(!stage.kinds(1).await.contains(&"EventReminder"), "who has left");
+    assert!(stage.kinds(3).await.contains(&"EventReminder"), "who has come in time");
+    let told = stage.told(2).await;
+    let reminder = told.iter().find(|notice| notice.kind == NoticeKind::EventReminder).unwrap();
+    assert!(reminder.text.contains("Basel"), "{}", reminder.text);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_taken_place_is_not_told_of_any_more() {
+    let stage = Stage::new();
+    work(&stage).await;
+    let start = NOW + 10 * HOUR;
+    stage.happen(vec![opened(start), confirmed(1)]).await;
+    stage.at(start + 2 * HOUR);
+    let title = |title: &str| Description { title: Some(title.to_owned()), ..Default::default() };
+    stage.happen(vec![changed(2, start + 2 * HOUR, &title("Coffee"))]).await;
+    work(&stage).await;
+    assert_eq!(stage.kinds(1).await, ["BookingConfirmed"], "nobody needs to know");
+    let again = Description {
+        starts_at: Some(Timestamp::from_millis(start + 90 * HOUR)),
+        ..Description::default()
+    };
+    stage.happen(vec![changed(3, start + 92 * HOUR, &again)]).await;
+    work(&stage).await;
+    assert_eq!(stage.kinds(1).await[1..], ["EventChanged"], "it takes place once more");
+    stage.at(start + 92 * HOUR);
+    stage.happen(vec![BookingEvent::EventCancelled { version: 4, bookings: 1 }]).await;
+    work(&stage).await;
+    assert!(!stage.kinds(1).await.contains(&"EventCancelled"), "it did take place");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_is_sent_more_than_so_many_within_a_day() {
+    let options = crate::Options { share_percent: 100, notices_per_day: 3, ..Default::default() };
+    let stage = Stage::with(options);
+    work(&stage).await;
+    stage.happen(vec![opened(NOW + 100 * HOUR), confirmed(1), confirmed(2)]).await;
+    for _ in 0..4 {
+        stage.happen(vec![cancelled(1, 2, Was::Confirmed, Cause::User), confirmed(1)]).await;
+        work(&stage).await;
+    }
+    let told = stage.told(1).await;
+    let (queued, quiet): (Vec<_>, Vec<_>) =
+        told.iter().partition(|notice| notice.status == NoticeStatus::Queued);
+    assert_eq!((queued.len(), quiet.len()), (3, 6));
+    for notice in quiet {
+        assert_eq!(notice.status, NoticeStatus::Suppressed);
+        assert_eq!(notice.reason.as_deref(), Some(TOO_MANY));
+        assert_eq!((notice.text.as_str(), notice.html.as_str()), ("", ""), "not kept");
+    }
+    assert_eq!(stage.told(2).await[0].status, NoticeStatus::Queued, "others are not concerned");
+    stage.at(NOW + 24 * HOUR + 1);
+    stage.happen(vec![cancelled(1, 2, Was::Confirmed, Cause::User)]).await;
+    work(&stage).await;
+    assert_eq!(stage.told(1).await.last().unwrap().status, NoticeStatus::Queued, "another day");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_whose_event_is_not_known_holds_up_no_other() {
+    let stage = Stage::new();
+    let mut desk = work(&stage).await;
+    stage.happen(vec![opened(NOW + 100 * HOUR), confirmed(1)]).await;
+    let message = |n: u8, event| storage::notices::Announcement {
+        id: storage::notices::NoticeId([n; 16]),
+        event,
+        sender: user(9),
+        to: storage::notices::Audience::Everyone,
+        subject: format!("Message {n}"),
+        message: "Doors at two".to_owned(),
+        key: [n; 16],
+        fingerprint: [n; 8],
+        created_at: Timestamp::from_millis(NOW),
+        recipients: 0,
+    };
+    let unknown = engine::EventId([0xe9; 16]);
+    for message in [message(1, unknown), message(2, EVENT)] {
+        stage.service.shared().announce(message).await.unwrap();
+    }
+    settle(&mut desk).await;
+    let told = stage.told(1).await;
+    assert!(told.iter().any(|notice| notice.subject == "Message 2 (Tea)"), "{told:?}");
+    let waiting = async || stage.stores.notices.announcements(9).await.unwrap().len();
+    assert_eq!(waiting().await, 1, "its event may still come by");
+    stage.at(NOW + HOUR);
+    stage.happen(vec![confirmed(2)]).await;
+    settle(&mut desk).await;
+    assert_eq!(waiting().await, 0, "it was forgotten");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_is_forgotten_and_takes_place_again_is_told_of() {
+    let stage = Stage::new();
+    let mut desk = work(&stage).await;
+    stage.happen(vec![opened(NOW + 10 * HOUR), confirmed(1)]).await;
+    settle(&mut desk).await;
+    let kept = i64::try_from(crate::Options::default().keep.as_millis()).unwrap();
+    let start = NOW + kept + 20 * HOUR;
+    stage.at(start);
+    // Its hour comes, as far as the one that forgets can tell.
+    tokio::time::advance(FORGET_EVERY).await;
+    stage.happen_to(engine::EventId([0xe3; 16]), vec![opened(start + HOUR)]).await;
+    settle(&mut desk).await;
+    assert_eq!(stage.stores.notices.attendees(EVENT, None, 9).await.unwrap(), []);
+    let again = Description {
+        starts_at: Some(Timestamp::from_millis(start + 90 * HOUR)),
+        ..Description::default()
+    };
+    stage.happen(vec![changed(2, start + 92 * HOUR, &again), confirmed(2)]).await;
+    settle(&mut desk).await;
+    assert_eq!(stage.kinds(2).await, ["BookingConfirmed"]);
+    stage.at(start + 66 * HOUR);
+    settle(&mut desk).await;
+    assert_eq!(stage.kinds(2).await, ["BookingConfirmed", "EventReminder"]);
 }

@@ -10,7 +10,7 @@ use axum::http::header::LINK;
 use axum::response::Response;
 use storage::notices::{NoticeId, NoticeKind, NoticePage, NoticeStatus};
 
-use super::one::body_of;
+use super::one::{Reader, body_of};
 use crate::error::of_storage;
 use crate::service::Service;
 
@@ -55,9 +55,9 @@ pub(super) async fn own(
     let more = notices.len() > page.limit;
     notices.truncate(page.limit);
     let last = notices.last().map(|notice| notice.id).filter(|_| more);
-    let down = service.mail_is_down();
+    let reader = Reader::of(&service, &caller);
     let list: Vec<NotificationBody> =
-        notices.into_iter().map(|notice| body_of(notice, down)).collect();
+        notices.into_iter().map(|notice| body_of(notice, &reader)).collect();
     let mut response = json_response(StatusCode::OK, &list);
     let link = last.and_then(|id| next_link(&uri, "cursor", &encode_cursor(&id.0)));
     if let Some(link) = link {

@@ -18,10 +18,25 @@ const CHANNEL: &str = "email";
 /// Most that failed and are put back into the queue by one call.
 const RESENT: usize = 1_000;
 
+/// Begins the reason of one that was given up.
+pub(crate) const GIVEN_UP: &str = "Given up: ";
+
+/// Who reads, and what else there is to know.
+pub(super) struct Reader {
+    is_admin: bool,
+    mail_is_down: bool,
+}
+
+impl Reader {
+    pub(super) fn of(service: &Service, caller: &Caller) -> Self {
+        Self { is_admin: caller.is_admin(), mail_is_down: service.mail_is_down() }
+    }
+}
+
 /// A notice as its reader sees it.
-pub(super) fn body_of(notice: Notice, mail_is_down: bool) -> NotificationBody {
+pub(super) fn body_of(notice: Notice, reader: &Reader) -> NotificationBody {
     let id = Id(notice.id.0);
-    let details = details(&notice, mail_is_down);
+    let details = details(&notice, reader);
     NotificationBody {
         id,
         notification_id: id,
@@ -39,10 +54,24 @@ pub(super) fn body_of(notice: Notice, mail_is_down: bool) -> NotificationBody {
     }
 }
 
-fn details(notice: &Notice, mail_is_down: bool) -> Option<String> {
-    let waits = notice.status == NoticeStatus::Queued && mail_is_down;
-    let away = || "The mail server is away. It is tried again.".to_owned();
-    notice.reason.clone().or_else(|| waits.then(away))
+/// Why it stands so. What the mail server said, and where it is, is for administrators;
+/// reasons of suppressed ones are ours.
+fn details(notice: &Notice, reader: &Reader) -> Option<String> {
+    let reason = notice.reason.as_deref();
+    let text = match (notice.status, reason) {
+        (NoticeStatus::Queued, None) if reader.mail_is_down => {
+            "The mail server is away. It is tried again."
+        }
+        (_, None) => return None,
+        (_, Some(reason)) if reader.is_admin => reason,
+        (NoticeStatus::Queued, _) => "It could not be sent yet. It is tried again.",
+        (NoticeStatus::Failed, Some(reason)) if reason.starts_with(GIVEN_UP) => {
+            "It could not be sent, and is not tried any more."
+        }
+        (NoticeStatus::Failed, _) => "The mail server did not take it for this address.",
+        (NoticeStatus::Sent | NoticeStatus::Suppressed, Some(reason)) => reason,
+    };
+    Some(text.to_owned())
 }
 
 /// A notification that the caller may see.
@@ -60,7 +89,7 @@ pub(super) async fn read(
     Path(id): Path<Id>,
 ) -> Result<Response, Problem> {
     let notice = seen(&service, &caller, id).await?;
-    Ok(json_response(StatusCode::OK, &body_of(notice, service.mail_is_down())))
+    Ok(json_response(StatusCode::OK, &body_of(notice, &Reader::of(&service, &caller))))
 }
 
 /// `GET /notifications/status/{id}`.
@@ -73,7 +102,7 @@ pub(super) async fn status(
     let body = StatusBody {
         notification_id: Id(notice.id.0),
         status: notice.status.as_str().to_owned(),
-        details: details(&notice, service.mail_is_down()),
+        details: details(&notice, &Reader::of(&service, &caller)),
     };
     Ok(json_response(StatusCode::OK, &body))
 }
@@ -86,15 +115,14 @@ pub(super) async fn resend(
     Path(id): Path<Id>,
 ) -> Result<Response, Problem> {
     let notice = seen(&service, &caller, id).await?;
-    if notice.status != NoticeStatus::Failed && !caller.is_admin() {
+    let (shared, only_failed) = (service.shared(), !caller.is_admin());
+    let queued = shared.store().requeue(notice.id, shared.now(), only_failed).await;
+    let notice = queued.map_err(of_storage)?.ok_or_else(|| {
         let detail = "Only a notification that could not be sent can be sent again.";
-        return Err(Problem::new(ErrorCode::NotFailed, detail));
-    }
-    let shared = service.shared();
-    let queued = shared.store().requeue(notice.id, shared.now()).await.map_err(of_storage)?;
-    let notice = queued.ok_or_else(|| Problem::not_found("notification"))?;
+        Problem::new(ErrorCode::NotFailed, detail)
+    })?;
     shared.queued.notify_one();
-    Ok(json_response(StatusCode::ACCEPTED, &body_of(notice, service.mail_is_down())))
+    Ok(json_response(StatusCode::ACCEPTED, &body_of(notice, &Reader::of(&service, &caller))))
 }
 
 /// `POST /notifications/resend`: all that failed, some at a time.

@@ -49,20 +49,9 @@ pub(super) async fn change(
     Json(change): Json<PreferencesChange>,
 ) -> Result<Response, Problem> {
     let kinds = wanted(change.kinds.unwrap_or_default())?;
-    let mut preferences = stored(&service, caller.user).await?;
-    if let Some(email) = change.email {
-        preferences.no_mail = !email;
-    }
-    for (kind, wanted) in kinds {
-        preferences.refused.retain(|refused| *refused != kind);
-        if !wanted {
-            preferences.refused.push(kind);
-        }
-    }
-    let body = body_of(&preferences);
-    let set = service.shared().store().set_preferences(caller.user, preferences).await;
-    set.map_err(of_storage)?;
-    Ok(json_response(StatusCode::OK, &body))
+    let change = storage::notices::PreferencesChange { mail: change.email, kinds };
+    let changed = service.shared().store().change_preferences(caller.user, change).await;
+    Ok(json_response(StatusCode::OK, &body_of(&changed.map_err(of_storage)?)))
 }
 
 /// The kinds with whether they are wanted; every one that is wrong is told.

@@ -11,16 +11,13 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{Request, StatusCode};
 use axum::response::{IntoResponse, Response};
 use engine::{EventId, UserId};
-use storage::notices::{Announced, Announcement, Attendee, Audience};
+use storage::notices::{Announced, Announcement, Audience};
 
 use crate::error::of_storage;
 use crate::service::Service;
 
 /// The call as idempotency keys know it.
 const CALL: &str = "POST /notifications/send";
-
-/// Attendees counted in one step.
-const PAGE: usize = 1_000;
 
 /// Seconds after which somebody who wrote too often may try again.
 const RETRY_AFTER_S: u32 = 3_600;
@@ -61,16 +58,16 @@ async fn sent(
         event,
         sender: caller.user,
         to,
-        recipients: count(service, event, to).await?,
+        recipients: 0,
         subject: wish.subject,
         message: wish.message,
         key: used.digest.0,
         fingerprint: used.fingerprint.0,
         created_at: shared.now(),
     };
-    match shared.announce(announcement.clone()).await.map_err(of_storage)? {
-        Announced::Stored => Ok((body_of(&announcement), false)),
-        Announced::Known(first) if first.fingerprint == announcement.fingerprint => {
+    match shared.announce(announcement).await.map_err(of_storage)? {
+        Announced::Stored(stored) => Ok((body_of(&stored), false)),
+        Announced::Known(first) if first.fingerprint == used.fingerprint.0 => {
             Ok((body_of(&first), true))
         }
         Announced::Known(_) => Err(refusal::key_reused()),
@@ -133,17 +130,4 @@ async fn organizer(service: &Service, event: Id) -> Result<Option<UserId>, Probl
         serde_json::from_slice(&answer.body).map_err(|error| Problem::internal(&error))?;
     let living = found.into_iter().flatten().find(|summary| !summary.deleted);
     Ok(living.map(|summary| UserId::from(summary.organizer)))
-}
-
-/// To how many people it goes, as of now.
-async fn count(service: &Service, event: EventId, to: Audience) -> Result<u32, Problem> {
-    let (mut after, mut count) = (None, 0u32);
-    loop {
-        let page = service.shared().store().attendees(event, after, PAGE).await;
-        let page: Vec<Attendee> = page.map_err(of_storage)?;
-        let Some(last) = page.last() else { return Ok(count) };
-        after = Some(last.user);
-        let concerned = page.iter().filter(|attendee| to.includes(attendee.status)).count();
-        count = count.saturating_add(u32::try_from(concerned).unwrap_or(u32::MAX));
-    }
 }

@@ -77,6 +77,7 @@ pub(super) async fn set(
         Problem::new(ErrorCode::ValidationFailed, "The template cannot be used.")
             .field(wrong.part, wrong.why)
     })?;
+    let _one_at_a_time = service.shared().changing.lock().await;
     // Durable first: what is used is what will be used after a restart.
     service.shared().store().set_template(template.clone()).await.map_err(of_storage)?;
     if let Err(wrong) = templates.set(&template) {
@@ -93,6 +94,7 @@ pub(super) async fn unset(
 ) -> Result<Response, Problem> {
     only_admins(&caller)?;
     let kind = kind_of(&kind)?;
+    let _one_at_a_time = service.shared().changing.lock().await;
     service.shared().store().remove_template(kind).await.map_err(of_storage)?;
     service.shared().templates.unset(kind);
     Ok(json_response(StatusCode::OK, &body_of(Templates::source(kind), false)))

@@ -26,6 +26,7 @@ async fn notices(stage: &Stage, person: u8, count: u8) -> Vec<NoticeId> {
             html: "<p>text</p>".to_owned(),
             suppressed: None,
             created_at,
+            queued_at: created_at,
         }
     };
     let notices: Vec<NewNotice> = (0..count).map(new).collect();
@@ -106,7 +107,15 @@ async fn what_failed_can_be_sent_again() {
     assert_eq!(again(1, ids[0]).await.refusal(), (409, "not_failed".to_owned()));
     fail(&stage, ids[0]).await;
     let status = get(&stage, 1, &format!("/notifications/status/{}", id(ids[0]))).await.json();
-    assert_eq!((&status["status"], &status["details"]), (&json!("failed"), &json!("550 no")));
+    let told = json!("The mail server did not take it for this address.");
+    assert_eq!((&status["status"], &status["details"]), (&json!("failed"), &told));
+    for path in ["/notifications", &format!("/notifications/{}", id(ids[0]))] {
+        let seen = get(&stage, 1, path).await;
+        let text = String::from_utf8_lossy(&seen.bytes).into_owned();
+        assert!(!text.contains("550"), "what the mail server said is not theirs to know: {text}");
+    }
+    let seen = get(&stage, ADMIN, &format!("/notifications/{}", id(ids[0]))).await;
+    assert_eq!(seen.json()["details"], json!("550 no"), "an administrator has to know");
     assert_eq!(again(2, ids[0]).await.status, 404);
     let seen = again(1, ids[0]).await;
     assert_eq!((seen.status, seen.json()["status"].clone()), (202, json!("queued")));
@@ -213,7 +222,7 @@ async fn organizers_write_to_attendees_a_bounded_number_of_times() {
         assert_eq!(send(ADMIN, &letter()).await.status, 202, "{n}");
     }
     let many = send(ORGANIZER, &letter()).await;
-    assert_eq!(many.refusal(), (409, "too_many_messages".to_owned()));
+    assert_eq!(many.refusal(), (429, "too_many_messages".to_owned()));
     stage.at(NOW + 86_400_001);
     assert_eq!(send(ORGANIZER, &letter()).await.status, 202, "another day");
     stage.deleted.lock().insert(EVENT.into());
