@@ -13,7 +13,8 @@
 //!
 //! Bounds: as many connections as configured, one message at a time on each; every step takes
 //! no longer than `timeout` as a whole, however slowly the bytes drip, and the answer to the
-//! body no longer than `BODY_PATIENCE` of them.
+//! body no longer than `VERDICT` on top. A process that is to stop does not wait for that: the
+//! carrier drops what takes too long then.
 
 mod fault;
 mod lines;

@@ -14,9 +14,10 @@ use super::lines::Lines;
 use crate::mail::NotSent;
 use crate::mail::letter::Letter;
 
-/// So many time limits the server may take for its answer to a body. It may be looking the
-/// message through; whoever hangs up too early gives it twice.
-const BODY_PATIENCE: u32 = 5;
+/// How long the server may take for its answer to a message whose body has been sent: 600
+/// seconds, as RFC 5321 (4.5.3.2.6) asks for. It may be looking the message through; whoever
+/// hangs up too early gives it twice.
+pub(super) const VERDICT: Duration = Duration::from_secs(600);
 
 /// Part of the time limit for connecting to one of the server's addresses, so that there is
 /// time left for another one.
@@ -39,7 +40,10 @@ pub(super) struct Settings {
     pub(super) credentials: Option<Credentials>,
     /// Kept apart from the credentials, to strike it out where a server repeats it.
     pub(super) password: Option<String>,
+    /// Of each step.
     pub(super) timeout: Duration,
+    /// What the answer to a message may take on top of that.
+    pub(super) verdict: Duration,
     pub(super) hello: ClientId,
 }
 
@@ -63,7 +67,9 @@ impl Settings {
         step: Step,
         work: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Fault> {
-        let limit = if step == Step::Body { self.timeout * BODY_PATIENCE } else { self.timeout };
+        // Sending the body and waiting for what the server makes of it is one step with lettre.
+        let more = if step == Step::Body { self.verdict } else { Duration::ZERO };
+        let limit = self.timeout + more;
         match tokio::time::timeout(limit, work).await {
             Ok(Ok(done)) => Ok(done),
             Ok(Err(error)) => Err(Fault::broken(step, &error)),

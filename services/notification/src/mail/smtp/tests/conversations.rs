@@ -101,3 +101,55 @@ async fn what_a_server_says_within_a_login_is_in_no_text() {
     let said = "logging in: the server answered 501";
     assert_eq!(refused.await, Err(NotSent::Down(said.to_owned())));
 }
+
+/// While it lives the clock stands still.
+struct Still;
+
+impl Drop for Still {
+    // Also when the client has given up meanwhile, and nobody listens to the server any more.
+    fn drop(&mut self) {
+        tokio::time::resume();
+    }
+}
+
+/// Moves the clock on while the client waits, and nothing else does.
+async fn pass(time: Duration) {
+    tokio::time::pause();
+    let _still = Still;
+    tokio::time::advance(time).await;
+}
+
+#[tokio::test]
+async fn a_server_may_look_a_message_through_for_ten_minutes() {
+    for timeout in [Duration::from_secs(10), Duration::from_secs(600)] {
+        let outcome = async |late: Duration| {
+            sent(&SmtpOptions { timeout, ..options() }, async |line| {
+                if line == "." {
+                    pass(late).await;
+                }
+                polite(line)
+            })
+            .await
+        };
+        outcome(Duration::from_secs(600)).await.unwrap();
+        // And not for ever.
+        let given_up = outcome(Duration::from_secs(600) + 2 * timeout).await.unwrap_err();
+        assert!(matches!(&given_up, NotSent::Unknown(why) if why.contains("no answer")));
+    }
+}
+
+#[tokio::test]
+async fn a_server_may_not_take_that_long_for_any_other_answer() {
+    for at in ["EHLO", "AUTH", "MAIL", "RCPT", "DATA"] {
+        let options = login("127.0.0.1", Tls::None, None);
+        let outcome = sent(&options, async |line| {
+            if line.split(' ').next() == Some(at) {
+                pass(2 * options.timeout).await;
+            }
+            polite(line)
+        });
+        let given_up = outcome.await.unwrap_err();
+        let (NotSent::Down(why) | NotSent::Later(why)) = given_up else { panic!("{given_up:?}") };
+        assert!(why.contains("no answer"), "{at}: {why}");
+    }
+}
