@@ -153,3 +153,18 @@ async fn a_server_may_not_take_that_long_for_any_other_answer() {
         assert!(why.contains("no answer"), "{at}: {why}");
     }
 }
+
+#[tokio::test]
+async fn a_line_without_an_end_is_not_listened_to() {
+    for at in ["", "EHLO", "AUTH", "MAIL", "RCPT", "DATA", "."] {
+        let endless = "250-".to_owned() + &"x".repeat(100_000);
+        let login = login("127.0.0.1", Tls::None, None);
+        // After this much of a line the server falls silent, and does not close.
+        let outcome = sent(&login, async |line| match line.split(' ').next() {
+            Some(command) if command == at => endless.clone(),
+            _ => polite(line),
+        });
+        let refused = outcome.await.unwrap_err();
+        assert!(format!("{refused:?}").contains("a line of the answer is too long"), "{refused:?}");
+    }
+}
