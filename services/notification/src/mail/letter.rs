@@ -3,10 +3,13 @@
 //! Lines are short and ASCII whatever the text: both parts are quoted-printable, headers are
 //! encoded words. The one exception is an address that is not ASCII before its `@`, which
 //! only a server that knows SMTPUTF8 takes. A domain that is not ASCII goes in its ASCII form.
+//! A text that looks like an encoded word is encoded too: readers show it as it was written,
+//! and not what it would stand for, which nobody has cleaned.
 //!
 //! Nothing in a name or a subject can end a header: control characters are spaces here. An
 //! address with one is no address.
 
+use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};
 
 use lettre::Address;
@@ -22,6 +25,13 @@ const SUBJECT: usize = 500;
 
 /// Characters of a name; more are cut off.
 const NAME: usize = 200;
+
+/// How an encoded word begins (RFC 2047).
+const ENCODED: &str = "=?";
+
+/// Bytes of a subject that one encoded word stands for at most, at three characters each: with
+/// what is around them they stay below the 75 of a word and the 76 of a line.
+const WORD: usize = 16;
 
 /// The last millisecond of the year 9999, where dates of mail end.
 const LAST_MILLIS: i64 = 253_402_300_799_999;
@@ -92,7 +102,7 @@ impl Sender {
             .date(date(mail.created_at.millis()))
             .from(self.mailbox.clone())
             .to(Mailbox::new(name, to.clone()))
-            .subject(clean(&mail.subject, SUBJECT))
+            .raw_header(subject(clean(&mail.subject, SUBJECT)))
             .raw_header(automatic)
             .multipart(
                 parts
@@ -112,6 +122,40 @@ fn part(kind: ContentType, text: &str) -> Result<SinglePart, NotSent> {
     let body = Body::new_with_encoding(text, ContentTransferEncoding::QuotedPrintable);
     let body = body.map_err(|_| NotSent::Never("the text cannot be encoded".to_owned()))?;
     Ok(SinglePart::builder().header(kind).body(body))
+}
+
+/// The subject. lettre writes what is ASCII as it is, what looks like an encoded word too; in
+/// names it encodes that.
+fn subject(text: String) -> HeaderValue {
+    let name = HeaderName::new_from_ascii_str("Subject");
+    if !text.contains(ENCODED) {
+        return HeaderValue::new(name, text);
+    }
+    let encoded = encoded_words(&text);
+    HeaderValue::dangerous_new_pre_encoded(name, text, encoded)
+}
+
+/// All of a text in encoded words, a line each.
+fn encoded_words(text: &str) -> String {
+    let mut lines = String::new();
+    let mut word = 0;
+    for c in text.chars() {
+        if lines.is_empty() || word + c.len_utf8() > WORD {
+            // Readers leave out what is between two encoded words.
+            lines.push_str(if lines.is_empty() { "=?utf-8?q?" } else { "?=\r\n =?utf-8?q?" });
+            word = 0;
+        }
+        word += c.len_utf8();
+        for byte in c.encode_utf8(&mut [0; 4]).bytes() {
+            if byte.is_ascii_alphanumeric() {
+                lines.push(char::from(byte));
+            } else {
+                // Writing to a string does not fail.
+                let _ = write!(lines, "={byte:02X}");
+            }
+        }
+    }
+    lines + "?="
 }
 
 /// An address, with its domain in ASCII.

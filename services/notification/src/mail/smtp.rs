@@ -1,10 +1,12 @@
 //! Messages handed to an SMTP server.
 //!
 //! ```text
-//! options   what is configured, and what of it is refused
-//! session   one connection: opened, used for a message, ended
-//! fault     which of the four reasons a broken step is
-//! lines     keeps what came before TLS apart from what comes after
+//! options     what is configured, and what of it is refused
+//! session     one connection: opened, used for a message, ended
+//! fault       which of the four reasons a broken step is
+//! lines       keeps what came before TLS apart from what comes after
+//! encrypted   TLS over that
+//! answers     bounds what a server says, over either
 //! ```
 //!
 //! lettre's connection is used and its transport is not: that one does not say at which step
@@ -13,8 +15,11 @@
 //!
 //! Bounds: as many connections as configured, one message at a time on each; every step takes
 //! no longer than `timeout` as a whole, however slowly the bytes drip, and the answer to the
-//! body no longer than `BODY_PATIENCE` of them.
+//! body no longer than `VERDICT` on top. A process that is to stop does not wait for that: the
+//! carrier drops what takes too long then. What a server says is bounded by `answers`.
 
+mod answers;
+mod encrypted;
 mod fault;
 mod lines;
 mod options;

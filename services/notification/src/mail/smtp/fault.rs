@@ -23,6 +23,9 @@ const NOT_ABOUT_THE_MESSAGE: [u16; 6] = [421, 503, 530, 534, 535, 538];
 /// What lettre calls an answer that ended before its line did.
 const CUT_OFF: &str = "incomplete response";
 
+/// Stands for an answer to the log-in that cannot be read.
+const UNREADABLE: &str = "the answer cannot be read";
+
 /// A step of the conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
@@ -69,10 +72,20 @@ impl Fault {
     pub(super) fn broken(step: Step, error: &Error) -> Self {
         // A refusal carries the answer as its cause, all else whatever happened.
         let cause = error.source().map_or_else(|| error.to_string(), root_of);
+        // Some servers repeat the command that they refuse, and there the name and the password
+        // are in it, in base64. Nothing that the server says to a log-in goes into a text.
+        let secret = step == Step::Login;
         match error.status() {
-            Some(code) => Self::Refused { step, code: code.into(), text: cause },
+            Some(code) => {
+                let text = if secret { String::new() } else { cause };
+                Self::Refused { step, code: code.into(), text }
+            }
             None if cause == CUT_OFF => {
                 Self::Broken { step, text: "the server closed the connection".to_owned() }
+            }
+            // What cannot be read is quoted by whoever could not.
+            None if secret && error.is_response() => {
+                Self::Broken { step, text: UNREADABLE.to_owned() }
             }
             None => Self::Broken { step, text: cause },
         }

@@ -8,10 +8,12 @@
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use lettre::transport::smtp::client::AsyncTokioStream;
+use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, lookup_host};
 
@@ -19,8 +21,11 @@ use tokio::net::{TcpStream, lookup_host};
 const LOOK: usize = 1_024;
 
 /// A connection that hands out no byte behind the end of a line.
-#[derive(Debug)]
-pub(super) struct Lines(TcpStream);
+///
+/// Cloned, it is the same one: lettre does not give back what it was given, and TLS is to begin
+/// where it left off.
+#[derive(Clone, Debug)]
+pub(super) struct Lines(Arc<Mutex<TcpStream>>);
 
 impl Lines {
     /// Connects to the first address of the server that takes it, `each` long to one.
@@ -34,7 +39,7 @@ impl Lines {
                 Ok(Ok(stream)) => {
                     // A command is a packet, and its answer is waited for.
                     stream.set_nodelay(true)?;
-                    return Ok(Self(stream));
+                    return Ok(Self(Arc::new(Mutex::new(stream))));
                 }
                 Ok(Err(error)) => last = error,
                 Err(_) => last = io::Error::new(io::ErrorKind::TimedOut, "no connection in time"),
@@ -46,16 +51,17 @@ impl Lines {
 
 impl AsyncRead for Lines {
     fn poll_read(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let mut stream = self.0.lock();
         let mut looked = [0; LOOK];
         let most = LOOK.min(buffer.remaining());
-        let seen = ready!(self.0.poll_peek(context, &mut ReadBuf::new(&mut looked[..most])))?;
+        let seen = ready!(stream.poll_peek(context, &mut ReadBuf::new(&mut looked[..most])))?;
         let end = looked[..seen].iter().position(|byte| *byte == b'\n');
         let mut line = ReadBuf::new(&mut looked[..end.map_or(seen, |end| end + 1)]);
-        ready!(Pin::new(&mut self.0).poll_read(context, &mut line))?;
+        ready!(Pin::new(&mut *stream).poll_read(context, &mut line))?;
         buffer.put_slice(line.filled());
         Poll::Ready(Ok(()))
     }
@@ -63,24 +69,24 @@ impl AsyncRead for Lines {
 
 impl AsyncWrite for Lines {
     fn poll_write(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(context, bytes)
+        Pin::new(&mut *self.0.lock()).poll_write(context, bytes)
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(context)
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.0.lock()).poll_flush(context)
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(context)
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.0.lock()).poll_shutdown(context)
     }
 }
 
 impl AsyncTokioStream for Lines {
     fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.0.peer_addr()
+        self.0.lock().peer_addr()
     }
 }

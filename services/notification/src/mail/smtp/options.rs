@@ -10,7 +10,7 @@ use lettre::transport::smtp::client::{
 };
 use lettre::transport::smtp::extension::ClientId;
 
-use super::session::{Encryption, Settings};
+use super::session::{Encryption, Settings, VERDICT};
 
 /// Connections there may be; a server closes its door to more from one client.
 const CONNECTIONS: usize = 32;
@@ -48,7 +48,7 @@ pub(crate) struct SmtpOptions {
     pub(crate) password: Option<String>,
     /// Certificates of the authorities that are believed, in PEM, instead of the system's.
     pub(crate) ca_pem: Option<Vec<u8>>,
-    /// Longest time of each step; the server's answer to a message may take five times that.
+    /// Longest time of each step; the server's answer to a message may take ten minutes more.
     pub(crate) timeout: Duration,
     /// Connections at a time, 1 to 32.
     pub(crate) connections: usize,
@@ -109,6 +109,7 @@ impl SmtpOptions {
             credentials: self.credentials()?,
             password: self.password.clone(),
             timeout: self.timeout,
+            verdict: VERDICT,
             hello,
         })
     }

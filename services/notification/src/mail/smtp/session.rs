@@ -4,19 +4,22 @@ use std::time::Duration;
 
 use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
-use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
-use lettre::transport::smtp::commands::{Data, Mail, Rcpt, Rset};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, AsyncTokioStream, TlsParameters};
+use lettre::transport::smtp::commands::{Data, Mail, Rcpt, Rset, Starttls};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter, MailParameter};
 use lettre::transport::smtp::response::{Response, Severity};
 
+use super::answers::Answers;
+use super::encrypted::Encrypted;
 use super::fault::{Fault, Phase, Secrets, Step};
 use super::lines::Lines;
 use crate::mail::NotSent;
 use crate::mail::letter::Letter;
 
-/// So many time limits the server may take for its answer to a body. It may be looking the
-/// message through; whoever hangs up too early gives it twice.
-const BODY_PATIENCE: u32 = 5;
+/// How long the server may take for its answer to a message whose body has been sent: 600
+/// seconds, as RFC 5321 (4.5.3.2.6) asks for. It may be looking the message through; whoever
+/// hangs up too early gives it twice.
+pub(super) const VERDICT: Duration = Duration::from_secs(600);
 
 /// Part of the time limit for connecting to one of the server's addresses, so that there is
 /// time left for another one.
@@ -39,7 +42,10 @@ pub(super) struct Settings {
     pub(super) credentials: Option<Credentials>,
     /// Kept apart from the credentials, to strike it out where a server repeats it.
     pub(super) password: Option<String>,
+    /// Of each step.
     pub(super) timeout: Duration,
+    /// What the answer to a message may take on top of that.
+    pub(super) verdict: Duration,
     pub(super) hello: ClientId,
 }
 
@@ -63,12 +69,58 @@ impl Settings {
         step: Step,
         work: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Fault> {
-        let limit = if step == Step::Body { self.timeout * BODY_PATIENCE } else { self.timeout };
+        // Sending the body and waiting for what the server makes of it is one step with lettre.
+        let more = if step == Step::Body { self.verdict } else { Duration::ZERO };
+        let limit = self.timeout + more;
         match tokio::time::timeout(limit, work).await {
             Ok(Ok(done)) => Ok(done),
             Ok(Err(error)) => Err(Fault::broken(step, &error)),
             Err(_) => Err(Fault::slow(step, limit)),
         }
+    }
+
+    /// Connects, encrypts, says hello.
+    async fn connect(&self) -> Result<AsyncSmtpConnection, Fault> {
+        let lines = self.lines().await?;
+        match &self.encryption {
+            Encryption::None => self.hello(Step::Greeting, Answers::new(lines)).await,
+            Encryption::Implicit(tls) => {
+                let shaken = Encrypted::over(lines, tls.clone());
+                let encrypted = self.step(Step::Connect, shaken).await?;
+                self.hello(Step::Greeting, Answers::new(encrypted)).await
+            }
+            Encryption::StartTls(tls) => {
+                let mut open = self.hello(Step::Greeting, Answers::new(lines.clone())).await?;
+                if !open.server_info().supports_feature(Extension::StartTls) {
+                    let text = "the server does not offer STARTTLS".to_owned();
+                    return Err(Fault::Broken { step: Step::StartTls, text });
+                }
+                done(Step::StartTls, &self.step(Step::StartTls, open.command(Starttls)).await?)?;
+                // What was said in the open is forgotten with it.
+                drop(open);
+                let shaken = Encrypted::over(lines, tls.clone());
+                let encrypted = self.step(Step::StartTls, shaken).await?;
+                self.hello(Step::StartTls, Answers::greeted(encrypted)).await
+            }
+        }
+    }
+
+    async fn lines(&self) -> Result<Lines, Fault> {
+        let connected = Lines::connect(&self.host, self.port, self.timeout / PER_ADDRESS);
+        match tokio::time::timeout(self.timeout, connected).await {
+            Ok(Ok(lines)) => Ok(lines),
+            Ok(Err(error)) => Err(Fault::io(Step::Connect, &error)),
+            Err(_) => Err(Fault::slow(Step::Connect, self.timeout)),
+        }
+    }
+
+    async fn hello(
+        &self,
+        step: Step,
+        stream: impl AsyncTokioStream + 'static,
+    ) -> Result<AsyncSmtpConnection, Fault> {
+        let said = AsyncSmtpConnection::connect_with_transport(Box::new(stream), &self.hello);
+        self.step(step, said).await
     }
 
     fn secrets<'a>(&'a self, address: Option<&'a str>) -> Secrets<'a> {
@@ -84,33 +136,7 @@ impl Session {
     }
 
     async fn try_open(settings: &Settings) -> Result<Self, Fault> {
-        let hello = &settings.hello;
-        let (host, port) = (settings.host.as_str(), settings.port);
-        let mut connection = match &settings.encryption {
-            Encryption::Implicit(tls) => {
-                let each = Some(settings.timeout / PER_ADDRESS);
-                let tls = Some(tls.clone());
-                let opened =
-                    AsyncSmtpConnection::connect_tokio1((host, port), each, hello, tls, None);
-                settings.step(Step::Connect, opened).await?
-            }
-            Encryption::None | Encryption::StartTls(_) => {
-                let each = settings.timeout / PER_ADDRESS;
-                let stream =
-                    tokio::time::timeout(settings.timeout, Lines::connect(host, port, each));
-                let stream = match stream.await {
-                    Ok(Ok(stream)) => stream,
-                    Ok(Err(error)) => return Err(Fault::io(Step::Connect, &error)),
-                    Err(_) => return Err(Fault::slow(Step::Connect, settings.timeout)),
-                };
-                let opened = AsyncSmtpConnection::connect_with_transport(Box::new(stream), hello);
-                settings.step(Step::Greeting, opened).await?
-            }
-        };
-        if let Encryption::StartTls(tls) = &settings.encryption {
-            let encrypted = connection.starttls(tls.clone(), hello);
-            settings.step(Step::StartTls, encrypted).await?;
-        }
+        let mut connection = settings.connect().await?;
         if let Some(credentials) = &settings.credentials {
             let entered = connection.auth(MECHANISMS, credentials);
             settings.step(Step::Login, entered).await?;

@@ -1,3 +1,5 @@
+mod conversations;
+
 use std::time::Duration;
 
 use super::fault::{Fault, Phase, Secrets, Step};

@@ -20,6 +20,9 @@ pub(super) const PATIENT: Duration = Duration::from_secs(15);
 /// Time limit of steps where it is expected not to.
 pub(super) const SHORT: Duration = Duration::from_millis(400);
 
+/// What it has for its answer to a message on top of that.
+pub(super) const VERDICT: Duration = Duration::from_millis(1_600);
+
 /// A server of one test, which ends with it.
 pub(super) struct Server {
     control: BufReader<TcpStream>,
@@ -101,7 +104,9 @@ impl Server {
     }
 
     pub(super) fn hasty(&self) -> Smtp {
-        Smtp::new(&SmtpOptions { timeout: SHORT, ..self.options() }).unwrap()
+        let mut smtp = Smtp::new(&SmtpOptions { timeout: SHORT, ..self.options() }).unwrap();
+        smtp.settings.verdict = VERDICT;
+        smtp
     }
 }
 
