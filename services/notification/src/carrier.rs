@@ -274,8 +274,10 @@ impl Carrier {
             if cut.is_err() {
                 ended = cut;
             }
-            // Those that are under way come to their end; no more are begun.
-            if ended.is_ok() && !self.ending.load(Ordering::Relaxed) {
+            // Those that are under way come to their end. No more are begun, also where nobody
+            // has answered so far: silence takes minutes for each.
+            let silent = matches!(*heard.lock(), Heard::Silent(_));
+            if ended.is_ok() && !silent && !self.ending.load(Ordering::Relaxed) {
                 under_way.extend(waiting.next().map(hand_over));
             }
         }

@@ -251,6 +251,26 @@ async fn a_server_that_is_away_makes_all_wait() {
     assert_eq!(sent(&stage).len(), 20);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_server_that_answers_for_none_gets_no_more_in_this_round() {
+    let stage = Stage::new();
+    stage.at(NOW + 100);
+    for n in 1..=20 {
+        queue(&stage, n, n).await;
+    }
+    let answers = |first| {
+        let silent = || Err(NotSent::Unknown(text("no answer")));
+        std::iter::once(first).chain(std::iter::repeat_with(silent).take(9)).collect()
+    };
+    *stage.post.next.lock() = answers(Err(NotSent::Unknown(text("no answer"))));
+    assert!(matches!(round(&stage).await, Round::Worked(Heard::Silent(_))));
+    let tried = 10 - stage.post.next.lock().len();
+    assert!(tried <= 4, "only those that were begun: {tried}");
+    *stage.post.next.lock() = answers(Ok(()));
+    assert!(matches!(round(&stage).await, Round::Worked(Heard::Answered)));
+    assert!(stage.post.next.lock().is_empty(), "one that answers is not silent");
+}
+
 /// How many are marked as sent.
 async fn marked(stage: &Stage, all: &[NoticeId]) -> usize {
     let mut marked = 0;
