@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::str::FromStr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -12,6 +12,7 @@ use harness::client::{Ask, Client};
 use harness::history::{History, Moment};
 use serde_json::Value;
 use tokio::process::Command;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use uuid::Uuid;
@@ -20,7 +21,7 @@ use uuid::Uuid;
 const COMMAND_LIMIT: Duration = Duration::from_secs(120);
 
 /// For how long an owner is looked for: after a disturbance there may be none for a while.
-const OWNER_LIMIT: Duration = Duration::from_secs(10);
+const OWNER_LIMIT: Duration = Duration::from_secs(20);
 
 /// Pause between two looks.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -75,14 +76,16 @@ pub(crate) struct Stage {
     cluster: Cluster,
     hot: Uuid,
     history: Arc<History>,
-    victim: Mutex<Option<String>>,
+    /// Who the last `{owner}` was. Finding that may take longer than it is until the step that
+    /// has to do with it.
+    victim: watch::Sender<Option<String>>,
 }
 
 impl Stage {
     /// For the hot event of a load.
     pub(crate) fn new(cluster: &Cluster, hot: Uuid, history: &Arc<History>) -> Arc<Self> {
         let (cluster, history) = (cluster.clone(), Arc::clone(history));
-        Arc::new(Self { cluster, hot, history, victim: Mutex::default() })
+        Arc::new(Self { cluster, hot, history, victim: watch::Sender::new(None) })
     }
 
     /// Begins all steps; each waits for its second.
@@ -121,14 +124,20 @@ impl Stage {
         if command.contains("{owner}") {
             let owner = self.owner().await?;
             command = command.replace("{owner}", &owner);
-            *self.victim.lock().unwrap_or_else(PoisonError::into_inner) = Some(owner);
+            self.victim.send_replace(Some(owner));
         }
         if command.contains("{victim}") {
-            let victim = self.victim.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            let victim = victim.context("{victim} is the last {owner}, and there was none yet")?;
-            command = command.replace("{victim}", &victim);
+            command = command.replace("{victim}", &self.victim().await?);
         }
         Ok(command)
+    }
+
+    /// The last `{owner}`, once there is one.
+    async fn victim(&self) -> Result<String> {
+        let mut victims = self.victim.subscribe();
+        let victim = timeout(OWNER_LIMIT, victims.wait_for(Option::is_some)).await;
+        let none = "{victim} is the last {owner}, and there was none";
+        victim.context(none)??.clone().context(none)
     }
 
     /// The name of the replica that owns the hot event.
@@ -191,6 +200,17 @@ async fn run(command: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn whoever_needs_a_victim_waits_until_it_is_found() {
+        let cluster = Cluster { command: "true".to_owned(), secret: PathBuf::new() };
+        let stage = Stage::new(&cluster, Uuid::nil(), &Arc::default());
+        // Asked first, and then there is one.
+        let (command, _) = tokio::join!(stage.filled("start {victim}"), async {
+            stage.victim.send_replace(Some("b2".to_owned()))
+        });
+        assert_eq!(command.expect("a command"), "start b2");
+    }
 
     #[test]
     fn a_step_is_a_second_and_a_command() {
