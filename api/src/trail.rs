@@ -49,12 +49,13 @@ pub fn is_sane(id: &HeaderValue) -> bool {
 }
 
 /// The span that every line about a request carries. Its path is without its query: that may
-/// have names in it.
+/// have names in it. It is of the highest level, as a span below the level that lines are
+/// written from is in no line, and those that are left then want their request's id most.
 #[must_use]
 pub fn span(id: &HeaderValue, parts: (&http::Method, &http::Uri, &HeaderMap)) -> Span {
     let (method, uri, headers) = parts;
     let id = id.to_str().unwrap_or("");
-    let span = tracing::info_span!("request", id, %method, path = uri.path());
+    let span = tracing::error_span!("request", id, %method, path = uri.path());
     if let Some(tracer) = TRACER.get() {
         tracer.follow(&span, headers);
     }

@@ -111,7 +111,45 @@ where
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    use axum::http::{HeaderMap, HeaderValue, Method, Uri};
+
     use super::*;
+
+    /// Lines that are kept.
+    #[derive(Clone, Default)]
+    struct Kept(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Kept {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_line_about_a_request_has_its_id_whatever_is_left_out() {
+        for level in LEVELS.iter().filter(|level| **level != "off") {
+            let kept = Kept::default();
+            let writer = kept.clone();
+            let lines = tracing_subscriber::fmt::layer().with_ansi(false);
+            let lines = lines.with_writer(move || writer.clone());
+            let all = tracing_subscriber::registry().with(targets(level)).with(lines);
+            tracing::subscriber::with_default(all, || {
+                let (id, uri) = (HeaderValue::from_static("r-1"), Uri::from_static("/x"));
+                let span = api::trail::span(&id, (&Method::GET, &uri, &HeaderMap::new()));
+                span.in_scope(|| tracing::error!("broken"));
+            });
+            let text = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
+            assert!(text.contains("broken") && text.contains("r-1"), "{level}: {text}");
+        }
+    }
 
     #[test]
     fn every_level_that_may_be_configured_is_understood() {
