@@ -75,6 +75,12 @@ impl Proxies {
         }
         client
     }
+
+    /// The same where the proxies' own requests do not count: `None` if one of them is all that
+    /// is known, as it named nobody, or nobody who can be believed.
+    pub(crate) fn stranger(&self, peer: IpAddr, headers: &HeaderMap) -> Option<IpAddr> {
+        Some(self.client(peer, headers)).filter(|client| !self.trusts(*client))
+    }
 }
 
 #[cfg(test)]

@@ -191,7 +191,7 @@ impl Stack {
         let path = request.uri().path().to_owned();
         let only_read = matches!(*request.method(), Method::GET | Method::HEAD);
         let figures = self.figures.as_ref().filter(|figures| {
-            path == figures::PATH && figures.may_see(&request, self.client(&request))
+            path == figures::PATH && figures.may_see(&request, self.reader(&request))
         });
         let answer = match path.as_str() {
             path if !only_read => crate::routes().iter().any(|own| own.path == path).then(only_get),
@@ -226,6 +226,12 @@ impl Stack {
     fn client(&self, request: &Request) -> Option<IpAddr> {
         let Peer(peer) = request.extensions().get::<Peer>()?;
         Some(self.proxies.client(*peer, request.headers()))
+    }
+
+    /// Who reads, if it is none of the proxies.
+    fn reader(&self, request: &Request) -> Option<IpAddr> {
+        let Peer(peer) = request.extensions().get::<Peer>()?;
+        self.proxies.stranger(*peer, request.headers())
     }
 
     /// Where the request comes from, and whether that address and that person may ask.
