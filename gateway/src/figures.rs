@@ -8,8 +8,8 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
 use futures_util::future::BoxFuture;
-use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderValue};
+use http::header::{CONTENT_TYPE, ORIGIN};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::client::Networks;
 
@@ -40,6 +40,13 @@ const PASSED_ON: [&str; 16] = [
     "x-real-ip",
 ];
 
+/// Where a browser writes how the page that asks and what it asks for belong together. Beside
+/// `cross-site` there is `same-site`: any other server on this machine.
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// What it writes there when a person asked, or a page of ours.
+const OWN_SITES: [&str; 2] = ["none", "same-origin"];
+
 /// The figures and who may see them. Cheap to clone.
 #[derive(Clone)]
 pub struct Figures {
@@ -62,6 +69,8 @@ impl Figures {
     /// A proxy that nobody has declared stands on this machine, mostly: what it passes on comes
     /// from nobody knows where, and is not its own. One that writes nothing at all into what it
     /// passes on cannot be told from a reader on this machine.
+    ///
+    /// A page in a browser on this machine is from anywhere: it sees nothing of them either.
     #[must_use]
     pub fn may_see(&self, request: &Request, client: Option<IpAddr>) -> bool {
         let peer = request.extensions().get::<Peer>().map(|Peer(address)| *address);
@@ -69,7 +78,10 @@ impl Figures {
         let by_a_stranger = peer == client && is_passed_on(request.headers());
         // To a proxy elsewhere its own machine is what it calls so, and not this one.
         let on_its_machine = is_loopback(client) && !is_loopback(peer);
-        self.seen_from.contains(client) && !by_a_stranger && !on_its_machine
+        self.seen_from.contains(client)
+            && !by_a_stranger
+            && !on_its_machine
+            && !is_of_a_page(request.headers())
     }
 
     /// Them.
@@ -82,8 +94,16 @@ impl Figures {
 
 /// Whether somebody has passed a request on who says so in any way.
 fn is_passed_on(headers: &HeaderMap) -> bool {
-    let mut names = headers.keys().map(http::HeaderName::as_str);
+    let mut names = headers.keys().map(HeaderName::as_str);
     names.any(|name| PASSED_ON.iter().any(|beginning| name.starts_with(beginning)))
+}
+
+/// Whether a browser asks on behalf of a page of somebody else. Of a person who
+/// types the address in it says so, and of a page of ours.
+fn is_of_a_page(headers: &HeaderMap) -> bool {
+    let site = headers.get(SEC_FETCH_SITE);
+    headers.contains_key(ORIGIN)
+        || site.is_some_and(|site| !OWN_SITES.iter().any(|own| site == own))
 }
 
 fn is_loopback(address: IpAddr) -> bool {
@@ -104,7 +124,7 @@ mod tests {
         let figures = Figures::new(|| Box::pin(async { String::new() }), &here);
         let mut request = Request::new(Body::empty());
         for (name, value) in headers {
-            let name = name.parse::<http::HeaderName>().unwrap();
+            let name = name.parse::<HeaderName>().unwrap();
             request.headers_mut().insert(name, HeaderValue::from_str(value).unwrap());
         }
         let (peer, trusted): (IpAddr, Vec<String>) = (peer.parse().unwrap(), owned(trusted));
@@ -142,6 +162,17 @@ mod tests {
             ("via", "1.1 a"),
         ] {
             assert!(!seen(&[], "127.0.0.1", &[(name, value)]), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_page_in_a_browser_on_this_machine_is_not_this_machine() {
+        let site = |site| seen(&[], "127.0.0.1", &[("sec-fetch-site", site)]);
+        assert!(!site("cross-site") && !site("same-site") && !site("whatever is next"));
+        assert!(site("none"), "a person");
+        assert!(site("same-origin"), "a page of ours");
+        for origin in ["https://a.example", "null"] {
+            assert!(!seen(&[], "127.0.0.1", &[("origin", origin)]), "{origin}");
         }
     }
 

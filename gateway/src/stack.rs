@@ -116,7 +116,8 @@ impl Stack {
                 id
             }
         };
-        let origin = request.headers().get(ORIGIN).cloned();
+        // A page from anywhere that is open on this machine must not read the figures.
+        let origin = request.headers().get(ORIGIN).filter(|_| !is_figures(&request)).cloned();
         let personal = request.headers().contains_key(AUTHORIZATION);
         // Every line that is logged on the way carries the id, here and elsewhere.
         let span = trail::span(&id, (request.method(), request.uri(), request.headers()));
@@ -144,7 +145,7 @@ impl Stack {
     async fn answer(&self, mut request: Request) -> Response {
         // 3. Questions of browsers, and what the gateway answers itself: before the
         // limits, so that these are answered under any load.
-        if Cors::is_preflight(request.method(), request.headers()) {
+        if Cors::is_preflight(request.method(), request.headers()) && !is_figures(&request) {
             return self.cors.preflight();
         }
         // 4. Routing, before anything is done for a request that leads nowhere.
@@ -191,9 +192,11 @@ impl Stack {
         let path = request.uri().path().to_owned();
         let only_read = matches!(*request.method(), Method::GET | Method::HEAD);
         let figures = self.figures.as_ref().filter(|figures| {
-            path == figures::PATH && figures.may_see(&request, self.reader(&request))
+            is_figures(&request) && figures.may_see(&request, self.reader(&request))
         });
         let answer = match path.as_str() {
+            // Whatever the method is: to those who may not see them there are none.
+            figures::PATH if figures.is_none() => None,
             path if !only_read => crate::routes().iter().any(|own| own.path == path).then(only_get),
             "/health" | "/readyz" => Some(self.health.answer(&self.upstreams).await),
             "/livez" => Some(alive()),
@@ -327,6 +330,11 @@ impl Stack {
 /// bookings, holds and events.
 fn keyed(method: &Method, destination: Destination) -> bool {
     !method.is_safe() && matches!(destination, Destination::Booking | Destination::Catalog)
+}
+
+/// Whether somebody asks for the figures.
+fn is_figures(request: &Request) -> bool {
+    request.uri().path() == figures::PATH
 }
 
 /// A refusal before the body was looked at; it is read away, so that the refusal is seen.
