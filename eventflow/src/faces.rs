@@ -113,7 +113,7 @@ impl Faces {
             },
         )?;
         let waiting = notification.clone();
-        board.add(move || {
+        board.add("notifications", &["eventflow_notifications"], move || {
             let waiting = waiting.clone();
             async move { waiting.set_gauges().await }
         });

@@ -219,10 +219,14 @@ impl Stack {
     /// The figures, for those who may see them. For all others there are none.
     async fn figures(&self, figures: Option<&Figures>) -> Option<Response> {
         let figures = figures?;
-        // How the parts are belongs to them.
-        self.health.look(&self.upstreams).await;
-        self.meters.set_in_flight(self.in_flight.count());
-        Some(figures.answer().await)
+        let answer = async {
+            // How the parts are belongs to them.
+            self.health.look(&self.upstreams).await;
+            self.meters.set_in_flight(self.in_flight.count());
+            figures.answer().await
+        };
+        let answer = timeout(self.options.request_timeout, answer).await;
+        Some(answer.unwrap_or_else(|_| rescue::too_slow(&Method::GET).into_response()))
     }
 
     /// Where a request comes from.

@@ -16,6 +16,7 @@ use engine::Timestamp;
 use futures_util::future::BoxFuture;
 use gateway::{Beside, Figures, Gateway, Options, Readiness, Upstreams};
 use serde_json::Value;
+use tokio::time::timeout;
 
 /// Who may see them.
 const READER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
@@ -118,4 +119,14 @@ async fn no_page_can_read_them_in_a_readers_browser() {
     // Such a question about everything else is answered.
     let response = asked(&gateway, READER, ("OPTIONS", "/livez"), &question).await;
     assert_eq!(response.headers()["access-control-allow-origin"], "*");
+}
+
+#[tokio::test(start_paused = true)]
+async fn they_are_not_waited_for_for_ever() {
+    let gateway = gateway(|| Box::pin(std::future::pending()));
+    let asked = asked(&gateway, READER, ("GET", "/metrics"), &[]);
+    let response = timeout(Options::default().request_timeout * 2, asked).await.expect("in time");
+    assert_eq!(response.status(), 503);
+    let body: Value = serde_json::from_str(&text(response).await).unwrap();
+    assert_eq!(body["code"], "timeout");
 }
