@@ -269,7 +269,7 @@ impl Stack {
         // 9. The key, outside of whatever may fail in the middle: who is told that the
         // outcome is unknown needs the key to repeat with.
         let mut request = request;
-        let key = keyed(request.method(), destination).then(|| self.key_of(request.headers_mut()));
+        let key = keyed(&request, destination).then(|| self.key_of(request.headers_mut()));
         let mut response = self.bounded(request, destination).await;
         if let Some(key) = key {
             response.headers_mut().insert(IDEMPOTENCY_KEY, key);
@@ -330,10 +330,20 @@ impl Stack {
     }
 }
 
-/// Whether a request is one of those that are remembered by a key: every write to
-/// bookings, holds and events.
-fn keyed(method: &Method, destination: Destination) -> bool {
-    !method.is_safe() && matches!(destination, Destination::Booking | Destination::Catalog)
+/// The one of notification's routes that is remembered by a key.
+const MESSAGE: &str = "/notifications/send";
+
+/// Whether a request is one of those that are remembered by a key: every write to bookings,
+/// holds and events, and a message to attendees.
+fn keyed(request: &Request, destination: Destination) -> bool {
+    use Destination::{Auth, Booking, Catalog, Notification};
+
+    let remembered = match destination {
+        Booking | Catalog => true,
+        Notification => request.uri().path() == MESSAGE,
+        Auth => false,
+    };
+    remembered && !request.method().is_safe()
 }
 
 /// Whether somebody asks for the figures.
