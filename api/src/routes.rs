@@ -39,6 +39,18 @@ pub struct Route {
     pub access: Access,
 }
 
+/// The methods that figures and traces tell apart; the last stands for all others, as anybody
+/// can make up new ones.
+pub const METHODS: [&str; 8] =
+    ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "other"];
+
+/// The place of a method in [`METHODS`].
+#[must_use]
+pub fn place_of(method: &Method) -> usize {
+    let place = METHODS.iter().position(|known| *known == method.as_str());
+    place.unwrap_or(METHODS.len() - 1)
+}
+
 /// A router in the making, and the table of what is in it.
 pub struct Routes<S> {
     router: Router<S>,

@@ -5,6 +5,7 @@
 //! line about a request carries. Traces travel beside it, as the W3C writes them, if the
 //! process has somebody who knows how ([`Tracer`]); this crate does not.
 
+use std::borrow::Cow;
 use std::future::Future;
 use std::sync::OnceLock;
 
@@ -14,9 +15,17 @@ use http::{HeaderMap, HeaderValue, Request};
 use tracing::{Instrument, Span};
 
 use crate::headers::REQUEST_ID;
+use crate::routes::{METHODS, place_of};
 
 /// Longest request id that is taken over from outside, in characters.
 const CHARS: usize = 64;
+
+/// Most of a path that is told, in characters: more than any of ours has. A head may have tens
+/// of thousands, and spans wait by the thousand to be sent.
+const PATH_CHARS: usize = 256;
+
+/// What stands where a path was cut.
+const CUT: &str = "\u{2026}";
 
 tokio::task_local! {
     /// The id of the request that this task serves.
@@ -49,16 +58,26 @@ pub fn is_sane(id: &HeaderValue) -> bool {
 }
 
 /// The span that every line about a request carries. Its path is without its query: that may
-/// have names in it.
+/// have names in it. It is of the highest level, as a span below the level that lines are
+/// written from is in no line, and those that are left then want their request's id most.
 #[must_use]
 pub fn span(id: &HeaderValue, parts: (&http::Method, &http::Uri, &HeaderMap)) -> Span {
     let (method, uri, headers) = parts;
     let id = id.to_str().unwrap_or("");
-    let span = tracing::info_span!("request", id, %method, path = uri.path());
+    let (method, path) = (METHODS[place_of(method)], told_path(uri.path()));
+    let span = tracing::error_span!("request", id, %method, path = &*path);
     if let Some(tracer) = TRACER.get() {
         tracer.follow(&span, headers);
     }
     span
+}
+
+/// A path as it is told: within bounds.
+fn told_path(path: &str) -> Cow<'_, str> {
+    match path.char_indices().nth(PATH_CHARS) {
+        Some((end, _)) => Cow::Owned(format!("{}{CUT}", &path[..end])),
+        None => Cow::Borrowed(path),
+    }
 }
 
 /// Serve a request under its id and its span.
@@ -120,6 +139,14 @@ mod tests {
         for bad in ["", "a b", "a\tb", "\"a\"", "a;b", long.as_str()] {
             assert!(!is_sane(&HeaderValue::from_str(bad).unwrap()), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_path_is_cut_between_characters() {
+        let as_long_as_may_be = "\u{e4}".repeat(PATH_CHARS);
+        assert_eq!(told_path(&as_long_as_may_be), as_long_as_may_be);
+        let longer = format!("{as_long_as_may_be}\u{e4}x");
+        assert_eq!(told_path(&longer), format!("{as_long_as_may_be}{CUT}"));
     }
 
     #[tokio::test]

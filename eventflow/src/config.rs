@@ -7,6 +7,7 @@
 mod cluster;
 mod layers;
 mod notification;
+mod section;
 mod sections;
 
 use std::ffi::OsString;
@@ -20,10 +21,10 @@ use toml::Table;
 use crate::cli::RunArgs;
 use crate::telemetry;
 pub use cluster::Cluster;
-pub use notification::Smtp;
+pub use notification::{Notification, Smtp};
 pub use sections::{
-    Actors, Auth, Booking, Catalog, Data, Gateway, Limits, Log, Notification, Password, RateLimit,
-    Server, Storage, Trace,
+    Actors, Auth, Booking, Catalog, Data, Gateway, Limits, Log, Password, RateLimit, Server,
+    Storage, Trace,
 };
 
 /// Why the settings cannot be used. Each is a sentence for whoever started the program.

@@ -113,7 +113,7 @@ impl Faces {
             },
         )?;
         let waiting = notification.clone();
-        board.add(move || {
+        board.add("notifications", &["eventflow_notifications"], move || {
             let waiting = waiting.clone();
             async move { waiting.set_gauges().await }
         });
@@ -162,6 +162,54 @@ fn booking_service(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use api::{Upstream, Verifier};
+    use axum::Router;
+    use axum::body::Body;
+    use axum::http::Request;
+    use gateway::{Beside, Gateway, Options, Readiness, Upstreams};
+    use serde_json::Value;
+
+    use crate::clock::{ProcessClock, SystemEntropy};
+
+    /// A gateway with nothing behind it.
+    fn gateway() -> Gateway {
+        let nothing = || Upstream::from(Router::new());
+        let upstreams = Upstreams {
+            auth: nothing(),
+            booking: nothing(),
+            catalog: nothing(),
+            notification: nothing(),
+        };
+        let verifier = Arc::new(Verifier::new(&[], Arc::new(ProcessClock::start())));
+        let (options, readiness) = (Options::default(), Readiness::default());
+        Gateway::new(options, upstreams, readiness, &SystemEntropy, verifier, Beside::default())
+    }
+
+    #[tokio::test]
+    async fn whoever_calls_what_takes_a_key_has_one_whatever_comes_of_it() {
+        let document: Value = serde_json::from_str(&crate::document::openapi_json()).unwrap();
+        let gateway = gateway();
+        let mut keyed = 0;
+        for (path, methods) in document["paths"].as_object().unwrap() {
+            for (method, operation) in methods.as_object().unwrap() {
+                let parameters = operation["parameters"].as_array();
+                let key = |parameter: &Value| {
+                    let name = parameter["$ref"].as_str().or(parameter["name"].as_str());
+                    name.is_some_and(|name| name.ends_with("Idempotency-Key"))
+                };
+                let takes_key = parameters.is_some_and(|parameters| parameters.iter().any(key));
+                let request = Request::builder().method(&*method.to_uppercase()).uri(path);
+                let answer = gateway.handle(request.body(Body::empty()).unwrap()).await;
+                let has_key = answer.headers().contains_key("idempotency-key");
+                assert_eq!(has_key, takes_key, "{method} {path}");
+                keyed += usize::from(takes_key);
+            }
+        }
+        assert!(keyed > 5, "{keyed}");
+    }
+
     #[test]
     fn the_gateway_finds_the_way_to_every_route() {
         use gateway::routing::{Destination, destination};

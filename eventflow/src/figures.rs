@@ -16,42 +16,56 @@ use crate::config;
 use crate::listen::Server;
 
 mod process;
+mod sources;
 mod table;
+
+use sources::Source;
 
 pub use table::{FIGURES, Figure, Kind};
 
-/// What is looked up when somebody asks for the figures.
-type Source = Arc<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>;
+/// What is looked up in memory.
+type Quick = Arc<dyn Fn() + Send + Sync>;
 
 /// The figures of one node: what its parts count, and what is looked up at its parts when
 /// somebody asks. Cheap to clone: all clones are one.
 #[derive(Clone)]
 pub(crate) struct Board {
     recorder: &'static Recorder,
-    sources: Arc<Mutex<Vec<Source>>>,
+    quick: Arc<Mutex<Vec<Quick>>>,
+    sources: Arc<Mutex<Vec<Arc<Source>>>>,
 }
 
 impl Board {
-    /// An empty one. From now on is counted.
+    /// One with what the system knows of the process. From now on is counted.
     pub(crate) fn new() -> Self {
-        Self { recorder: Recorder::of_process(), sources: Arc::default() }
+        let recorder = Recorder::of_process();
+        let board = Self { recorder, quick: Arc::default(), sources: Arc::default() };
+        board.add("process", process::NAMES, async || {
+            // Should it not run to its end, it tells nothing.
+            let _ = tokio::task::spawn_blocking(process::set_gauges).await;
+        });
+        board
     }
 
-    /// Look here too when somebody asks.
-    pub(crate) fn add<F>(&self, look: impl Fn() -> F + Send + Sync + 'static)
-    where
+    /// Look here too when somebody asks. These figures are left out when it takes too long.
+    pub(crate) fn add<F>(
+        &self,
+        name: &'static str,
+        figures: &'static [&'static str],
+        look: impl Fn() -> F + Send + Sync + 'static,
+    ) where
         F: Future<Output = ()> + Send + 'static,
     {
-        let source: Source = Arc::new(move || Box::pin(look()));
+        let plain = |figure: &Figure| !matches!(figure.kind, Kind::Histogram(_));
+        let known = |name| FIGURES.iter().any(|figure| figure.name == name && plain(figure));
+        debug_assert!(figures.iter().all(|name| known(*name)), "{figures:?}");
+        let source = Arc::new(Source::new(name, figures, look));
         self.sources.lock().unwrap_or_else(PoisonError::into_inner).push(source);
     }
 
     /// The same where nothing is waited for.
     pub(crate) fn add_quick(&self, look: impl Fn() + Send + Sync + 'static) {
-        self.add(move || {
-            look();
-            std::future::ready(())
-        });
+        self.quick.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::new(look));
     }
 
     /// Look there too for how many connections a listener has.
@@ -74,10 +88,14 @@ impl Board {
     /// All figures as of now.
     async fn text(&self) -> String {
         let sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        for look in sources {
-            look().await;
+        let late = sources::look(sources.iter().map(Arc::as_ref)).await;
+        // Last, as they are as of now.
+        let quick = self.quick.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for look in quick {
+            look();
         }
-        self.recorder.text()
+        let text = self.recorder.text();
+        if late.is_empty() { text } else { sources::without(&text, &late) }
     }
 
     /// Look after what was recorded, until `shutdown` resolves.
@@ -122,10 +140,9 @@ impl Recorder {
         })
     }
 
-    /// All figures, as Prometheus reads them.
+    /// All figures that were told, as Prometheus reads them.
     #[must_use]
     pub fn text(&self) -> String {
-        process::set_gauges();
         self.0.render()
     }
 
@@ -154,6 +171,27 @@ fn describe() {
             Kind::Counter => describe_counter!(figure.name, unit, figure.means),
             Kind::Gauge => describe_gauge!(figure.name, unit, figure.means),
             Kind::Histogram(_) => describe_histogram!(figure.name, unit, figure.means),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_not_told_in_time_is_left_out_and_nothing_else() {
+        let board = Board::new();
+        let connections = gauge!("eventflow_connections", "listener" => "a test");
+        board.add_quick(move || connections.set(7.0));
+        let all = board.text().await;
+        assert!(all.contains("eventflow_build_info{"), "{all}");
+        board.add("stuck", &["eventflow_build_info"], std::future::pending);
+        let rest = board.text().await;
+        assert!(!rest.contains("eventflow_build_info"), "{rest}");
+        assert!(rest.contains("eventflow_connections{listener=\"a test\"} 7"), "{rest}");
+        if cfg!(target_os = "linux") {
+            assert!(process::NAMES.iter().all(|name| rest.contains(name)), "{rest}");
         }
     }
 }

@@ -210,7 +210,7 @@ impl Running {
         }
         if let Some(sqlite) = &self.sqlite {
             let gauges = sqlite.gauges(&config.data.dir);
-            board.add(move || {
+            board.add("files", adapter_sqlite::Gauges::WAITED_FOR, move || {
                 let gauges = gauges.clone();
                 async move { gauges.set().await }
             });

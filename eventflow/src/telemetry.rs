@@ -111,7 +111,59 @@ where
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    use axum::http::{HeaderMap, HeaderValue, Method, Uri};
+
     use super::*;
+
+    /// Lines that are kept.
+    #[derive(Clone, Default)]
+    struct Kept(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Kept {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// The line about a request `r-1` when something is broken.
+    fn line(level: &str, method: &str, path: &str) -> String {
+        let kept = Kept::default();
+        let writer = kept.clone();
+        let lines = tracing_subscriber::fmt::layer().with_ansi(false);
+        let lines = lines.with_writer(move || writer.clone());
+        let all = tracing_subscriber::registry().with(targets(level)).with(lines);
+        let (method, uri) = (method.parse::<Method>().unwrap(), path.parse::<Uri>().unwrap());
+        tracing::subscriber::with_default(all, || {
+            let id = HeaderValue::from_static("r-1");
+            let span = api::trail::span(&id, (&method, &uri, &HeaderMap::new()));
+            span.in_scope(|| tracing::error!("broken"));
+        });
+        let text = kept.0.lock().unwrap().clone();
+        String::from_utf8(text).unwrap()
+    }
+
+    #[test]
+    fn a_line_about_a_request_has_its_id_whatever_is_left_out() {
+        for level in LEVELS.iter().filter(|level| **level != "off") {
+            let line = line(level, "GET", "/x");
+            assert!(line.contains("broken") && line.contains("r-1"), "{level}: {line}");
+        }
+    }
+
+    #[test]
+    fn a_line_is_short_whatever_is_asked_for() {
+        let line = line("info", &"BREW".repeat(1_000), &format!("/{}", "a".repeat(30_000)));
+        assert!(line.contains("r-1") && line.len() < 1_000, "{line}");
+        assert!(line.contains("method=other") && line.contains("aa\u{2026}"), "{line}");
+    }
 
     #[test]
     fn every_level_that_may_be_configured_is_understood() {

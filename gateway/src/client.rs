@@ -1,9 +1,9 @@
 //! Where a request comes from: the other end of its connection, or, behind proxies that
 //! are trusted by configuration, the address that the last of them saw.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use ipnet::IpNet;
 
 /// Where proxies write whom they speak for, each at the end.
@@ -16,6 +16,14 @@ const HOPS: usize = 16;
 #[must_use]
 pub fn parse_network(text: &str) -> Option<IpNet> {
     text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+}
+
+/// An address in that header: alone, or with its port, as some proxies write it.
+fn parse_hop(hop: &[u8]) -> Option<IpAddr> {
+    let text = std::str::from_utf8(hop.trim_ascii()).ok()?;
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
+    let address = bare.unwrap_or(text).parse().ok();
+    address.or_else(|| text.parse::<SocketAddr>().ok().map(|with_port| with_port.ip()))
 }
 
 /// Some networks.
@@ -53,12 +61,13 @@ impl Proxies {
             return peer;
         }
         let mut client = peer;
-        let lines: Vec<&str> =
-            headers.get_all(FORWARDED_FOR).iter().filter_map(|line| line.to_str().ok()).collect();
-        let hops = lines.iter().rev().flat_map(|line| line.rsplit(',')).take(HOPS);
+        // As bytes: what somebody sent at the beginning of a line, whatever it is, must not
+        // hide what our proxy has written at its end.
+        let lines = headers.get_all(FORWARDED_FOR).iter().rev().map(HeaderValue::as_bytes);
+        let hops = lines.flat_map(|line| line.rsplit(|byte| *byte == b',')).take(HOPS);
         for hop in hops {
             // One that cannot be read was not written by a proxy of ours.
-            let Ok(address) = hop.trim().parse::<IpAddr>() else { break };
+            let Some(address) = parse_hop(hop) else { break };
             client = address;
             if !self.trusts(address) {
                 break;
@@ -66,12 +75,16 @@ impl Proxies {
         }
         client
     }
+
+    /// The same where the proxies' own requests do not count: `None` if one of them is all that
+    /// is known, as it named nobody, or nobody who can be believed.
+    pub(crate) fn stranger(&self, peer: IpAddr, headers: &HeaderMap) -> Option<IpAddr> {
+        Some(self.client(peer, headers)).filter(|client| !self.trusts(*client))
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     fn client(trusted: &[&str], peer: &str, lines: &[&str]) -> String {
@@ -102,5 +115,25 @@ mod tests {
         assert_eq!(of(&[]), "10.0.0.1");
         assert_eq!(of(&["1.1.1.1", &["10.0.0.3"; 40].join(", ")]), "10.0.0.3");
         assert_eq!(of(&["2001:db8::7"]), "2001:db8::7");
+    }
+
+    #[test]
+    fn nothing_that_a_client_sends_hides_what_the_proxy_adds() {
+        let of = |lines: &[&str]| client(&["10.0.0.0/8"], "10.0.0.1", lines);
+        assert_eq!(of(&["\u{fc}, 198.51.100.7"]), "198.51.100.7");
+        assert_eq!(of(&["1.1.1.1, \u{fc}", "198.51.100.7, 10.0.0.2"]), "198.51.100.7");
+        assert_eq!(of(&["198.51.100.7, \u{fc}, 10.0.0.2"]), "10.0.0.2", "as for any nonsense");
+        assert_eq!(of(&["198.51.100.7, \u{fc}"]), "10.0.0.1");
+    }
+
+    #[test]
+    fn an_address_may_have_its_port() {
+        let of = |line: &str| client(&["10.0.0.0/8"], "10.0.0.1", &[line]);
+        assert_eq!(of("198.51.100.7:4711, 10.0.0.2:80"), "198.51.100.7");
+        assert_eq!(of("[2001:db8::7]:4711"), "2001:db8::7");
+        assert_eq!(of("[2001:db8::7]"), "2001:db8::7");
+        for wrong in ["198.51.100.7:", "[198.51.100.7", "198.51.100.7:99999", "x:80"] {
+            assert_eq!(of(wrong), "10.0.0.1", "{wrong}");
+        }
     }
 }

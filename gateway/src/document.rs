@@ -56,7 +56,7 @@ fn operations() -> Chapter {
             get(figures::PATH, "metrics", "Figures for Prometheus")
                 .says("For the addresses that `server.metrics_from` names; for others it is not there.")
                 .answers_as(200, "Prometheus' text format.", "text/plain", any_text())
-                .refuses(&[ErrorCode::NotFound]),
+                .refuses(&[ErrorCode::NotFound, ErrorCode::Timeout]),
         )
 }
 

@@ -8,15 +8,12 @@
 use std::sync::OnceLock;
 use std::time::Instant;
 
-use api::routes::Route;
+use api::routes::{METHODS, Route, place_of};
 use http::{Method, StatusCode};
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 
 /// The route of whatever leads nowhere.
 const NOWHERE: &str = "none";
-
-/// The methods that are told apart; the last stands for all others.
-const METHODS: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "other"];
 
 /// The statuses that are told apart.
 const STATUSES: [u16; 26] = [
@@ -77,8 +74,7 @@ impl Metered {
     }
 
     fn method(&self, method: &Method) -> &ByMethod {
-        let place = METHODS.iter().position(|known| *known == method.as_str());
-        let place = place.unwrap_or(METHODS.len() - 1);
+        let place = place_of(method);
         self.methods[place].get_or_init(|| {
             let (template, method) = (self.template, METHODS[place]);
             ByMethod {

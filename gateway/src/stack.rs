@@ -116,7 +116,8 @@ impl Stack {
                 id
             }
         };
-        let origin = request.headers().get(ORIGIN).cloned();
+        // A page from anywhere that is open on this machine must not read the figures.
+        let origin = request.headers().get(ORIGIN).filter(|_| !is_figures(&request)).cloned();
         let personal = request.headers().contains_key(AUTHORIZATION);
         // Every line that is logged on the way carries the id, here and elsewhere.
         let span = trail::span(&id, (request.method(), request.uri(), request.headers()));
@@ -144,7 +145,7 @@ impl Stack {
     async fn answer(&self, mut request: Request) -> Response {
         // 3. Questions of browsers, and what the gateway answers itself: before the
         // limits, so that these are answered under any load.
-        if Cors::is_preflight(request.method(), request.headers()) {
+        if Cors::is_preflight(request.method(), request.headers()) && !is_figures(&request) {
             return self.cors.preflight();
         }
         // 4. Routing, before anything is done for a request that leads nowhere.
@@ -191,9 +192,11 @@ impl Stack {
         let path = request.uri().path().to_owned();
         let only_read = matches!(*request.method(), Method::GET | Method::HEAD);
         let figures = self.figures.as_ref().filter(|figures| {
-            path == figures::PATH && figures.may_see(&request, self.client(&request))
+            is_figures(&request) && figures.may_see(&request, self.reader(&request))
         });
         let answer = match path.as_str() {
+            // Whatever the method is: to those who may not see them there are none.
+            figures::PATH if figures.is_none() => None,
             path if !only_read => crate::routes().iter().any(|own| own.path == path).then(only_get),
             "/health" | "/readyz" => Some(self.health.answer(&self.upstreams).await),
             "/livez" => Some(alive()),
@@ -216,16 +219,26 @@ impl Stack {
     /// The figures, for those who may see them. For all others there are none.
     async fn figures(&self, figures: Option<&Figures>) -> Option<Response> {
         let figures = figures?;
-        // How the parts are belongs to them.
-        self.health.look(&self.upstreams).await;
-        self.meters.set_in_flight(self.in_flight.count());
-        Some(figures.answer().await)
+        let answer = async {
+            // How the parts are belongs to them.
+            self.health.look(&self.upstreams).await;
+            self.meters.set_in_flight(self.in_flight.count());
+            figures.answer().await
+        };
+        let answer = timeout(self.options.request_timeout, answer).await;
+        Some(answer.unwrap_or_else(|_| rescue::too_slow(&Method::GET).into_response()))
     }
 
     /// Where a request comes from.
     fn client(&self, request: &Request) -> Option<IpAddr> {
         let Peer(peer) = request.extensions().get::<Peer>()?;
         Some(self.proxies.client(*peer, request.headers()))
+    }
+
+    /// Who reads, if it is none of the proxies.
+    fn reader(&self, request: &Request) -> Option<IpAddr> {
+        let Peer(peer) = request.extensions().get::<Peer>()?;
+        self.proxies.stranger(*peer, request.headers())
     }
 
     /// Where the request comes from, and whether that address and that person may ask.
@@ -256,7 +269,7 @@ impl Stack {
         // 9. The key, outside of whatever may fail in the middle: who is told that the
         // outcome is unknown needs the key to repeat with.
         let mut request = request;
-        let key = keyed(request.method(), destination).then(|| self.key_of(request.headers_mut()));
+        let key = keyed(&request, destination).then(|| self.key_of(request.headers_mut()));
         let mut response = self.bounded(request, destination).await;
         if let Some(key) = key {
             response.headers_mut().insert(IDEMPOTENCY_KEY, key);
@@ -317,10 +330,25 @@ impl Stack {
     }
 }
 
-/// Whether a request is one of those that are remembered by a key: every write to
-/// bookings, holds and events.
-fn keyed(method: &Method, destination: Destination) -> bool {
-    !method.is_safe() && matches!(destination, Destination::Booking | Destination::Catalog)
+/// The one of notification's routes that is remembered by a key.
+const MESSAGE: &str = "/notifications/send";
+
+/// Whether a request is one of those that are remembered by a key: every write to bookings,
+/// holds and events, and a message to attendees.
+fn keyed(request: &Request, destination: Destination) -> bool {
+    use Destination::{Auth, Booking, Catalog, Notification};
+
+    let remembered = match destination {
+        Booking | Catalog => true,
+        Notification => request.uri().path() == MESSAGE,
+        Auth => false,
+    };
+    remembered && !request.method().is_safe()
+}
+
+/// Whether somebody asks for the figures.
+fn is_figures(request: &Request) -> bool {
+    request.uri().path() == figures::PATH
 }
 
 /// A refusal before the body was looked at; it is read away, so that the refusal is seen.

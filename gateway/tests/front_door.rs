@@ -201,6 +201,7 @@ async fn a_write_without_a_key_gets_one() {
         ("PATCH", "/bookings/holds/1"),
         ("POST", "/events"),
         ("PUT", "/events/1"),
+        ("POST", "/notifications/send"),
     ] {
         let response = gateway.handle(request(method, path, &[])).await;
         let headers = response.headers();
@@ -210,7 +211,12 @@ async fn a_write_without_a_key_gets_one() {
         let again = gateway.handle(request(method, path, &[])).await;
         assert_ne!(header(again.headers(), "idempotency-key"), Some(key), "{path}");
     }
-    for (method, path) in [("GET", "/bookings"), ("POST", "/auth/login"), ("HEAD", "/events")] {
+    for (method, path) in [
+        ("GET", "/bookings"),
+        ("POST", "/auth/login"),
+        ("HEAD", "/events"),
+        ("POST", "/notifications/resend"),
+    ] {
         let response = gateway.handle(request(method, path, &[])).await;
         assert_eq!(header(response.headers(), "idempotency-key"), None, "{method} {path}");
         assert_eq!(header(response.headers(), "echo-idempotency-key"), None, "{method} {path}");

@@ -8,6 +8,7 @@ use harness::accounts::Account;
 use harness::client::Ask;
 use harness::raw;
 use hyper::Method;
+use serde_json::json;
 
 use crate::judge::{BAD_HEADER, Expect, Verdicts};
 use crate::picture;
@@ -65,16 +66,13 @@ async fn a_key_with_another_body_is_refused_and_does_nothing() {
         verdicts.check(answer.status.is_success(), || format!("{first:?}: {:?}", answer.body));
         let before = picture::take(&mut world, &cast, &scene).await;
         let mut body = world.body(route.row.shape, &scene, account).unwrap();
-        let other = match route.row.shape {
-            routes::Shape::Event | routes::Shape::EventChange => ("capacity", 44),
-            routes::Shape::HoldChange => ("details", 44),
-            _ => ("quantity", 1),
+        let (field, other) = match route.row.shape {
+            routes::Shape::Event | routes::Shape::EventChange => ("capacity", json!(44)),
+            routes::Shape::HoldChange => ("details", json!({ "row": 44 })),
+            routes::Shape::Message => ("subject", json!("Something else")),
+            _ => ("quantity", json!(1)),
         };
-        body[other.0] = if other.0 == "details" {
-            serde_json::json!({ "row": other.1 })
-        } else {
-            serde_json::json!(other.1)
-        };
+        body[field] = other;
         let again = world.bare(&route, &scene).token(&account.person.token).key("the-same-key");
         let answer = world.ask(&again.json(&body)).await;
         verdicts.judge(&route.name(), &answer, Expect::problem(422, "key_reused"));

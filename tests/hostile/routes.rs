@@ -293,10 +293,13 @@ impl Described {
         !matches!(self.row.shape, Shape::Nothing | Shape::Logout)
     }
 
-    /// Whether its writes are remembered by a key: those to bookings, holds and events.
+    /// Whether its writes are remembered by a key: those to bookings, holds and events, and
+    /// messages to attendees.
     pub(crate) fn is_keyed(&self) -> bool {
         let first = self.row.path.split('/').nth(1);
-        self.row.method != Method::GET && matches!(first, Some("bookings" | "events"))
+        let is_message = self.row.path == "/notifications/send";
+        let remembered = matches!(first, Some("bookings" | "events")) || is_message;
+        self.row.method != Method::GET && remembered
     }
 }
 

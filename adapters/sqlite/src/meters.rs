@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
+use tokio::task::spawn_blocking;
 
 use crate::Sqlite;
 use crate::error::Meaning;
@@ -13,6 +14,9 @@ use crate::writer::{Memory, Writer};
 
 /// The files.
 const FILES: [&Kind; 3] = [&LEDGER, &VIEWS, &APP];
+
+const FILE_BYTES: &str = "eventflow_store_file_bytes";
+const BUS_LAG: &str = "eventflow_bus_lag_messages";
 
 /// What a writer counts of its transactions.
 pub(crate) struct Meters {
@@ -92,26 +96,36 @@ impl Gauges {
         ];
         let files = FILES.map(|kind| File {
             paths: [dir.join(kind.name), dir.join(format!("{}-wal", kind.name))],
-            gauge: gauge!("eventflow_store_file_bytes", "file" => kind.name),
+            gauge: gauge!(FILE_BYTES, "file" => kind.name),
         });
         Self { queues, files: files.to_vec(), app: sqlite.app_readers.clone() }
     }
+
+    /// The figures that [`Gauges::set`] has to wait for.
+    pub const WAITED_FOR: &[&str] = &[FILE_BYTES, BUS_LAG];
 
     /// Look it up, and tell whoever counts in this process.
     pub async fn set(&self) {
         for queue in &self.queues {
             queue.gauge.set((queue.waiting)() as f64);
         }
-        for file in &self.files {
-            // A log that is not there has no bytes.
-            let sizes = file.paths.iter().filter_map(|path| std::fs::metadata(path).ok());
-            file.gauge.set(sizes.map(|file| file.len() as f64).sum::<f64>());
-        }
+        let files = self.files.clone();
+        // Should it not run to its end, it tells nothing new.
+        let _ = spawn_blocking(move || files.iter().for_each(File::set)).await;
         // A store that cannot be read tells nothing new; others say that it cannot.
         let behind = self.app.call(crate::bus::behind).await;
         for (subscriber, messages) in behind.unwrap_or_default() {
-            gauge!("eventflow_bus_lag_messages", "subscriber" => subscriber).set(messages as f64);
+            gauge!(BUS_LAG, "subscriber" => subscriber).set(messages as f64);
         }
+    }
+}
+
+impl File {
+    /// Look at the disk.
+    fn set(&self) {
+        // A log that is not there has no bytes.
+        let sizes = self.paths.iter().filter_map(|path| std::fs::metadata(path).ok());
+        self.gauge.set(sizes.map(|file| file.len() as f64).sum::<f64>());
     }
 }
 

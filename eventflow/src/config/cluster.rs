@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::ConfigError;
-use super::sections::{REQUEST_MS, within};
+use super::section::within;
+use super::sections::REQUEST_MS;
 
 /// One process among others of an installation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

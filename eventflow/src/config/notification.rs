@@ -4,8 +4,30 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::sections::{Notification, within};
+use super::section::{kind, section, within};
+use super::sections::{DAY_MS, MONTH_S};
 use super::{ConfigError, is_origin};
+
+/// Ten years, in seconds.
+const YEARS_S: u32 = 3_650 * 86_400;
+
+section! {
+    /// The notification service.
+    Notification, "notification", notification::Options {
+        from: text from;
+        pages_url: text pages_url;
+        reminders: spans reminders_s;
+        retry_ms: millis retry in 100..=DAY_MS;
+        retry_max_ms: millis retry_max in 100..=DAY_MS;
+        give_up_s: seconds give_up in 60..=MONTH_S;
+        keep_s: seconds keep in 86_400..=YEARS_S;
+        messages_per_day: number messages_per_day in 0..=1_000;
+        notices_per_day: number notices_per_day in 0..=1_000_000;
+        share_percent: number share_percent in 1..=100;
+        @own mail_dir: PathBuf = PathBuf::new();
+        @own smtp: Smtp = Smtp::default();
+    }
+}
 
 /// How a span is written: a number and its unit.
 const UNITS: [(char, u32); 4] = [('d', 86_400), ('h', 3_600), ('m', 60), ('s', 1)];

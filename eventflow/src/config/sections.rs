@@ -2,153 +2,17 @@
 
 use std::path::PathBuf;
 
+use axum::http::Uri;
 use serde::{Deserialize, Serialize};
 
 use super::ConfigError;
-use super::notification::Smtp;
-
-/// How an option is written as a setting: one module per kind, with the setting's type
-/// and the way there and back. Numbers are at most `u32::MAX`: the check of ranges comes
-/// before the way back.
-mod kind {
-    pub(super) mod number {
-        pub(crate) type Value = u32;
-        pub(crate) fn setting<T: TryInto<u32>>(option: T) -> Value {
-            option.try_into().unwrap_or(u32::MAX)
-        }
-        pub(crate) fn option<T: TryFrom<u32> + Default>(setting: &Value) -> T {
-            T::try_from(*setting).unwrap_or_default()
-        }
-    }
-
-    pub(super) mod millis {
-        use std::time::Duration;
-        pub(crate) type Value = u32;
-        pub(crate) fn setting(option: Duration) -> Value {
-            u32::try_from(option.as_millis()).unwrap_or(u32::MAX)
-        }
-        pub(crate) fn option(setting: &Value) -> Duration {
-            Duration::from_millis(u64::from(*setting))
-        }
-    }
-
-    pub(super) mod seconds {
-        use std::time::Duration;
-        pub(crate) type Value = u32;
-        pub(crate) fn setting(option: Duration) -> Value {
-            u32::try_from(option.as_secs()).unwrap_or(u32::MAX)
-        }
-        pub(crate) fn option(setting: &Value) -> Duration {
-            Duration::from_secs(u64::from(*setting))
-        }
-    }
-
-    pub(super) mod span {
-        use engine::Span;
-        pub(crate) type Value = u32;
-        pub(crate) fn setting(option: Span) -> Value {
-            option.as_millis() / 1_000
-        }
-        pub(crate) fn option(setting: &Value) -> Span {
-            Span::seconds(*setting)
-        }
-    }
-
-    pub(super) mod text {
-        pub(crate) type Value = String;
-        pub(crate) fn setting(option: String) -> Value {
-            option
-        }
-        pub(crate) fn option(setting: &Value) -> String {
-            setting.clone()
-        }
-    }
-
-    pub(super) mod spans {
-        use crate::config::notification::{spans_option, spans_setting};
-        pub(crate) type Value = Vec<String>;
-        pub(crate) fn setting(option: Vec<u32>) -> Value {
-            spans_setting(option)
-        }
-        pub(crate) fn option(setting: &Value) -> Vec<u32> {
-            spans_option(setting)
-        }
-    }
-
-    pub(super) mod texts {
-        pub(crate) type Value = Vec<String>;
-        pub(crate) fn setting(option: Vec<String>) -> Value {
-            option
-        }
-        pub(crate) fn option(setting: &Value) -> Vec<String> {
-            setting.clone()
-        }
-    }
-}
-
-/// Declares a section over an `Options` struct, one line per setting: name, kind, option,
-/// range. `@own` settings have no option behind them: name, type, default, range.
-macro_rules! section {
-    (
-        $(#[$doc:meta])* $name:ident, $prefix:literal, $options:ty {
-            $($field:ident: $kind:ident $option:ident $(in $range:expr)?;)*
-            $(@own $own:ident: $own_type:ty = $own_default:expr $(, in $own_range:expr)?;)*
-        }
-    ) => {
-        $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-        #[expect(missing_docs, reason = "config/eventflow.toml documents every setting")]
-        pub struct $name {
-            $(pub $field: kind::$kind::Value,)*
-            $(pub $own: $own_type,)*
-        }
-
-        impl Default for $name {
-            fn default() -> Self {
-                let options = <$options>::default();
-                Self {
-                    $($field: kind::$kind::setting(options.$option),)*
-                    $($own: $own_default,)*
-                }
-            }
-        }
-
-        impl $name {
-            /// Whether every number is in its range.
-            pub(super) fn in_range(&self) -> Result<(), ConfigError> {
-                $($(within(concat!($prefix, ".", stringify!($field)), self.$field, $range)?;)?)*
-                $($(within(concat!($prefix, ".", stringify!($own)), self.$own, $own_range)?;)?)*
-                Ok(())
-            }
-
-            /// Put every setting of this section into the options behind it.
-            pub(super) fn apply(&self, options: &mut $options) {
-                $(options.$option = kind::$kind::option(&self.$field);)*
-            }
-        }
-    };
-}
-
-pub(super) fn within(
-    key: &str,
-    number: u32,
-    range: std::ops::RangeInclusive<u32>,
-) -> Result<(), ConfigError> {
-    if range.contains(&number) {
-        return Ok(());
-    }
-    let expected = format!("a whole number from {} to {}", range.start(), range.end());
-    Err(ConfigError::invalid(key, expected))
-}
+use super::section::{kind, section, within};
 
 /// A day, in milliseconds.
-const DAY_MS: u32 = 86_400_000;
+pub(super) const DAY_MS: u32 = 86_400_000;
 
 /// Thirty days, in seconds.
-const MONTH_S: u32 = 30 * 86_400;
-
-/// Ten years, in seconds.
-const YEARS_S: u32 = 3_650 * 86_400;
+pub(super) const MONTH_S: u32 = 30 * 86_400;
 
 /// The longest that a request may take, in milliseconds: part of the protocol.
 pub(super) const REQUEST_MS: u32 = 30_000;
@@ -216,24 +80,6 @@ section! {
     Catalog, "catalog", catalog::Options {
         booking_patience_ms: millis booking_patience in 100..=REQUEST_MS;
         projection_patience_ms: millis projection_patience in 0..=REQUEST_MS;
-    }
-}
-
-section! {
-    /// The notification service.
-    Notification, "notification", notification::Options {
-        from: text from;
-        pages_url: text pages_url;
-        reminders: spans reminders_s;
-        retry_ms: millis retry in 100..=DAY_MS;
-        retry_max_ms: millis retry_max in 100..=DAY_MS;
-        give_up_s: seconds give_up in 60..=MONTH_S;
-        keep_s: seconds keep in 86_400..=YEARS_S;
-        messages_per_day: number messages_per_day in 0..=1_000;
-        notices_per_day: number notices_per_day in 0..=1_000_000;
-        share_percent: number share_percent in 1..=100;
-        @own mail_dir: PathBuf = PathBuf::new();
-        @own smtp: Smtp = Smtp::default();
     }
 }
 
@@ -451,12 +297,23 @@ impl Trace {
         } else {
             "an address like \"http://host:4318/v1/traces\""
         };
-        let known = cfg!(feature = "otlp") && self.endpoint.starts_with("http://");
+        let known = cfg!(feature = "otlp") && is_http(&self.endpoint);
         if self.endpoint.is_empty() || known {
             return Ok(());
         }
         Err(ConfigError::invalid("trace.endpoint", expected))
     }
+}
+
+/// Whether this is an address that something can be sent to in plain text: a host, maybe with a
+/// port, and nothing that would not be looked at, such as a name and a password.
+fn is_http(text: &str) -> bool {
+    let Ok(address) = text.parse::<Uri>() else { return false };
+    let Some(authority) = address.authority() else { return false };
+    let (host, all) = (authority.host(), authority.as_str());
+    let with_port = |port| format!("{host}:{port}") == all;
+    let is_plain = host == all || authority.port_u16().is_some_and(with_port);
+    address.scheme_str() == Some("http") && !host.is_empty() && is_plain
 }
 
 impl Server {
@@ -528,5 +385,34 @@ impl Actors {
         self.apply(&mut options);
         limits.apply(&mut options.limits);
         options
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn traces_are_sent_to_an_address_that_is_one() {
+        for right in ["http://collector:4318/v1/traces", "http://[::1]:4318/", "http://10.0.0.1"] {
+            assert!(is_http(right), "{right}");
+        }
+        for wrong in [
+            "http://collector:4318/v1/traces ",
+            "http://",
+            "http:///v1/traces",
+            "http://:4318/v1/traces",
+            "http://col lector/",
+            "http://collector:port/",
+            "http://collector:65536/",
+            "http://me:secret@collector/",
+            "https://collector/v1/traces",
+            "collector:4318",
+            "/v1/traces",
+        ] {
+            assert!(!is_http(wrong), "{wrong}");
+            let trace = Trace { endpoint: wrong.to_owned(), ..Trace::default() };
+            assert!(trace.in_range().is_err(), "{wrong}");
+        }
     }
 }

@@ -9,6 +9,15 @@ use metrics::{Counter, Gauge, counter, gauge};
 /// second.
 const TICKS: u64 = 100;
 
+/// What is told here.
+pub(super) const NAMES: &[&str] = &[
+    "process_start_time_seconds",
+    "process_cpu_seconds_total",
+    "process_resident_memory_bytes",
+    "process_open_fds",
+    "process_max_fds",
+];
+
 struct Handles {
     start: Gauge,
     cpu: Counter,
@@ -19,7 +28,7 @@ struct Handles {
 
 static HANDLES: OnceLock<Handles> = OnceLock::new();
 
-/// Look it up.
+/// Look it up. This reads files.
 pub(super) fn set_gauges() {
     let handles = HANDLES.get_or_init(|| Handles {
         start: gauge!("process_start_time_seconds"),

@@ -7,12 +7,13 @@ use std::time::Duration;
 use actors::protocol::Replica as Identified;
 use actors::{Identity, System};
 use api::headers::Peer;
-use api::problem::no_such_path;
+use api::problem::{no_such_method, no_such_path};
 use api::{Entropy, Verifier};
 use axum::Router;
 use axum::extract::Request;
+use axum::http::Method;
 use axum::response::IntoResponse;
-use axum::routing::get;
+use axum::routing::any;
 use booking::{HttpPeers, Replica};
 use gateway::{Figures, Readiness, figures};
 use tokio::sync::watch;
@@ -112,15 +113,23 @@ pub(super) async fn start(config: Config) -> Result<Node, NodeError> {
     Ok(Node { data, replica: Some(name), addr, servers: vec![server], running })
 }
 
-/// The figures, for whoever asks from where they may be seen.
+/// The figures, for whoever asks from where they may be seen. For others there are none, by
+/// whatever method they ask.
 fn shown(figures: Figures) -> Router {
     let answer = move |request: Request| {
         let figures = figures.clone();
         let client = request.extensions().get::<Peer>().map(|Peer(address)| *address);
         let shown = figures.may_see(&request, client);
-        async move { if shown { figures.answer().await } else { no_such_path().await.into_response() } }
+        let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+        async move {
+            match (shown, reads) {
+                (true, true) => figures.answer().await,
+                (true, false) => no_such_method().await.into_response(),
+                (false, _) => no_such_path().await.into_response(),
+            }
+        }
     };
-    Router::new().route(figures::PATH, get(answer))
+    Router::new().route(figures::PATH, any(answer))
 }
 
 /// What was ended must be known before anything is answered.
@@ -174,4 +183,35 @@ fn service(parts: &Parts, system: &System) -> booking::Service {
             peers: Some(parts.peers.clone()),
         },
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use axum::body::Body;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn to_a_stranger_there_are_no_figures_by_any_method() {
+        let reader = IpAddr::from([192, 0, 2, 1]);
+        let figures = Figures::new(|| Box::pin(async { String::new() }), &[reader.to_string()]);
+        let router = shown(figures);
+        for (from, method, status) in [
+            (reader, Method::GET, 200),
+            (reader, Method::HEAD, 200),
+            (reader, Method::POST, 405),
+            (IpAddr::from([192, 0, 2, 2]), Method::GET, 404),
+            (IpAddr::from([192, 0, 2, 2]), Method::POST, 404),
+        ] {
+            let mut request = Request::new(Body::empty());
+            *request.uri_mut() = figures::PATH.parse().unwrap();
+            *request.method_mut() = method.clone();
+            request.extensions_mut().insert(Peer(from));
+            let answer = router.clone().oneshot(request).await.unwrap();
+            assert_eq!(answer.status(), status, "{from} {method}");
+        }
+    }
 }

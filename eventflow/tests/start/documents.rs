@@ -35,6 +35,10 @@ fn every_route_is_in_the_table() {
         .iter()
         .map(|route| {
             let who = match route.access {
+                // No token tells who may, but the address.
+                Access::Anyone if route.path == gateway::figures::PATH => {
+                    "whoever `server.metrics_from` names; 404 for others"
+                }
                 Access::Anyone => "anyone",
                 Access::Person => "any person, for itself",
                 Access::Owner => "its owner, admins; 404 for others",

@@ -182,7 +182,9 @@ async fn figures_are_for_those_who_are_named() {
     let addr = node.addr();
     assert_eq!(status(addr, "/metrics", &[]).await, "200");
     // What a proxy on this machine passes on is not this machine's.
-    for header in ["x-forwarded-for", "forwarded", "via", "x-real-ip"] {
+    for header in
+        ["x-forwarded-for", "x-forwarded-proto", "forwarded", "via", "x-real-ip", "cdn-loop"]
+    {
         let headers: &'static [(&str, &str)] = Box::leak(Box::new([(header, "203.0.113.9")]));
         assert_eq!(status(addr, "/metrics", headers).await, "404", "{header}");
     }
@@ -196,6 +198,13 @@ async fn figures_are_for_those_who_are_named() {
     assert_eq!(status(addr, "/metrics", &[]).await, "404");
     assert_eq!(status(addr, "/metrics", &[("x-forwarded-for", "203.0.113.9")]).await, "200");
     assert_eq!(status(addr, "/metrics", &[("x-forwarded-for", "203.0.114.9")]).await, "404");
+    node.stop().await;
+
+    // A proxy that is known as one and names nobody does not read for itself.
+    let mut behind = config(data.path());
+    behind.gateway.trusted_proxies = vec!["127.0.0.1".to_owned()];
+    let node = Node::start(behind).await.unwrap();
+    assert_eq!(status(node.addr(), "/metrics", &[]).await, "404");
     node.stop().await;
 }
 

@@ -83,7 +83,7 @@ pub struct Smtp {
     pub username: Option<String>,
     /// With which password.
     pub password: Option<String>,
-    /// An authority beside the system's, in PEM form.
+    /// Authorities that are believed instead of the system's, in PEM form.
     pub ca_pem: Option<Vec<u8>>,
     /// Longest time for each step of a hand-over.
     pub timeout: Duration,
