@@ -29,7 +29,6 @@ use crate::contacts::contacts;
 use crate::desk::unwanted;
 use crate::mail::{Mail, Mailer, NotSent};
 use crate::pace::{Pace, outlived};
-use crate::routes::GIVEN_UP;
 use crate::service::Shared;
 
 /// Most notices taken up at a time.
@@ -41,6 +40,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(15);
 /// How long to wait for a server that is away, or a store that fails, at first and at most.
 const PAUSE_MIN: Duration = Duration::from_millis(500);
 const PAUSE_MAX: Duration = Duration::from_secs(30);
+
+/// Begins the reason of one that was given up.
+pub(crate) const GIVEN_UP: &str = "Given up: ";
 
 /// How often a message may be handed over so that it may have arrived each time. Somebody may
 /// have that many of the same.

@@ -13,7 +13,6 @@ use api::routes::{Access, Routes};
 use axum::Router;
 
 pub(crate) use lists::{CURSOR_BYTES, LIMIT, LIMIT_MAX};
-pub(crate) use one::GIVEN_UP;
 
 use crate::service::Service;
 

@@ -9,6 +9,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use storage::notices::{Notice, NoticeId, NoticeStatus};
 
+use crate::carrier::GIVEN_UP;
 use crate::error::of_storage;
 use crate::service::Service;
 
@@ -17,9 +18,6 @@ const CHANNEL: &str = "email";
 
 /// Most that failed and are put back into the queue by one call.
 const RESENT: usize = 1_000;
-
-/// Begins the reason of one that was given up.
-pub(crate) const GIVEN_UP: &str = "Given up: ";
 
 /// Who reads, and what else there is to know.
 pub(super) struct Reader {
