@@ -1,4 +1,4 @@
-"""One EventFlow for all tests of a run."""
+"""What tests start: an EventFlow for all of them, and browsers with one of their own."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 from frontend.tests import servers
+from frontend.tests.people import CHROMIUM, FLAGS, PASSWORD, Person
 from frontend.tests.stub import Asked, Stub, Told
 
 if TYPE_CHECKING:
@@ -43,3 +45,57 @@ def stub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Stub]]:
     yield start
     for one in started:
         one.end()
+
+
+# -- in a browser ---------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium."""
+    with sync_playwright() as play:
+        one = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield one
+        one.close()
+
+
+@pytest.fixture
+def size() -> str:
+    """How wide the browser is."""
+    return "desktop"
+
+
+@pytest.fixture
+def api(tmp_path) -> Iterator[str]:
+    """An EventFlow where nothing has happened yet."""
+    program = servers.eventflow(tmp_path)
+    yield program.found
+    program.end()
+
+
+@pytest.fixture
+def home(tmp_path, api: str) -> Iterator[str]:
+    """The pages, started as README says."""
+    program = servers.pages(tmp_path, api)
+    yield program.found
+    program.end()
+    # A page that breaks says so in the log only.
+    broken = [line for line in program.lines if "Traceback" in line or "Uncaught" in line]
+    assert not broken, "\n".join(program.lines[-60:])
+    shown = "\n".join(program.lines)
+    assert "eyJ" not in shown, "a token is in the log"
+    assert PASSWORD not in shown, "a password is in the log"
+
+
+@pytest.fixture
+def somebody(browser: Browser, home: str, size: str) -> Iterator[Callable[[str], Person]]:
+    """People, by name, each with a browser of their own."""
+    all_of_them: list[Person] = []
+
+    def make(name: str) -> Person:
+        all_of_them.append(Person(browser, home, size, name))
+        return all_of_them[-1]
+
+    yield make
+    for one in all_of_them:
+        one.context.close()

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 import requests
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import expect
 
-from frontend.tests import servers
-from frontend.tests.people import CHROMIUM, FLAGS, PASSWORD, PATIENCE, SIZES, Person
+from frontend.tests.people import PASSWORD, PATIENCE, SIZES, Person
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 # Every kind of thing that a page might take for its own.
 HOSTILE = (
@@ -22,54 +21,10 @@ HOSTILE = (
 HOSTILE_TEXT = "<script>alert(3)</script>\n# no heading\n| no | table |"
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Debian's Chromium."""
-    with sync_playwright() as play:
-        one = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield one
-        one.close()
-
-
 @pytest.fixture(params=SIZES)
 def size(request: pytest.FixtureRequest) -> str:
     """How wide the browser is."""
     return request.param
-
-
-@pytest.fixture
-def api(tmp_path) -> Iterator[str]:
-    """An EventFlow where nothing has happened yet."""
-    program = servers.eventflow(tmp_path)
-    yield program.found
-    program.end()
-
-
-@pytest.fixture
-def home(tmp_path, api: str) -> Iterator[str]:
-    """The pages, started as README says."""
-    program = servers.pages(tmp_path, api)
-    yield program.found
-    program.end()
-    # A page that breaks says so in the log only.
-    broken = [line for line in program.lines if "Traceback" in line or "Uncaught" in line]
-    assert not broken, "\n".join(program.lines[-60:])
-    shown = "\n".join(program.lines)
-    assert "eyJ" not in shown and PASSWORD not in shown, "a secret is in the log"
-
-
-@pytest.fixture
-def somebody(browser: Browser, home: str, size: str) -> Iterator[Callable[[str], Person]]:
-    """People, by name, each with a browser of their own."""
-    all_of_them: list[Person] = []
-
-    def make(name: str) -> Person:
-        all_of_them.append(Person(browser, home, size, name))
-        return all_of_them[-1]
-
-    yield make
-    for one in all_of_them:
-        one.context.close()
 
 
 def test_the_whole_flow(somebody: Callable[[str], Person], api: str) -> None:

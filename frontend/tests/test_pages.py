@@ -78,18 +78,26 @@ def new_person() -> Person:
 
 
 def open_page(name: str = "", login: Login | None = None, **query: str) -> AppTest:
-    """A page as somebody sees it first. `AppTest` can switch to files only, ours are functions."""
+    """A page as somebody sees it first. `AppTest` can switch to files only, ours are functions.
+
+    Without a name it is the list, or the page of the event that is asked for.
+    """
+    app = first_run(login, **query)
+    if name := name or ("event" if "event" in query else ""):
+        stand(app, name)
+        app.run()
+    assert not app.exception, app.exception[0].value
+    return app
+
+
+def first_run(login: Login | None = None, **query: str) -> AppTest:
+    """What the address without a page shows."""
     app = AppTest.from_file(str(ROOT / "frontend/main.py"), default_timeout=PATIENCE)
     app.session_state["login"] = login
     app.query_params.update(query)
     app.context["timezone"] = "Europe/Zurich"
     app.context["url"] = "http://pages.example/"
-    app.run()
-    if name:
-        stand(app, name)
-        app.run()
-    assert not app.exception, app.exception[0].value
-    return app
+    return app.run()
 
 
 def stand(app: AppTest, name: str) -> None:
@@ -266,6 +274,11 @@ def test_an_event_that_is_not_there(eventflow_url):
     assert eventflow_url
     for odd in ("nonsense", str(uuid.uuid4())):
         assert "There is no such event" in words(open_page(event=odd))
+
+
+def test_a_link_to_an_event_is_no_page_of_its_own(somebody):
+    made = somebody.make_event()
+    assert first_run(event=made["id"]).session_state["page"] == "event"
 
 
 def test_a_new_event_is_made_once_however_often_it_is_sent(somebody):

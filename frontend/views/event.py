@@ -10,6 +10,7 @@ import streamlit as st
 from frontend import format as fmt
 from frontend import widgets
 from frontend.api import ApiError, SessionOver
+from frontend.keep import base
 from frontend.live import counts
 from frontend.views import booking
 
@@ -19,11 +20,7 @@ REFRESH = "3s"
 
 def page() -> None:
     """The event in the address."""
-    show(st.query_params.get("event", ""))
-
-
-def show(event_id: str) -> None:
-    """The page of an event."""
+    event_id = st.query_params.get("event", "")
     widgets.link("events", "All events", icon=":material/arrow_back:")
     try:
         # Nothing at all would be the list of all events.
@@ -69,9 +66,7 @@ def _describe(one: dict[str, Any]) -> None:
 def share_link(event_id: str) -> str:
     """The address of an event's page, as the browser would reach it."""
     here = urlsplit(st.context.url or "http://localhost:8501/")
-    base = (st.get_option("server.baseUrlPath") or "").strip("/")
-    path = f"/{base}/" if base else "/"
-    return urlunsplit((here.scheme, here.netloc, path, urlencode({"event": event_id}), ""))
+    return urlunsplit((here.scheme, here.netloc, f"{base()}/", urlencode({"event": event_id}), ""))
 
 
 def _part(one: dict[str, Any]) -> None:
