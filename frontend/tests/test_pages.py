@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from frontend import widgets
 from frontend.api import UNREACHABLE, Api
-from frontend.live import counts
+from frontend.live import counts, known
 from frontend.logins import Login
 from frontend.tests.people import PASSWORD
 from frontend.tests.servers import ROOT, free_port
@@ -30,11 +30,13 @@ SOMEBODY = {"id": "u1", "username": "ada", "email": "a@example.org", "role": "at
 
 @pytest.fixture(autouse=True)
 def _fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Counts are shared for two seconds, but not by tests. There is no browser with an address."""
+    """What is shared for two seconds is not by tests. There is no browser with an address."""
     monkeypatch.setattr(widgets, "address", lambda: None)
     counts.clear()
+    known.clear()
     yield
     counts.clear()
+    known.clear()
 
 
 @dataclass
@@ -229,6 +231,7 @@ def one_event(asked: Asked) -> Any:
         "booking_closes_at": "2999-01-01T00:00:00.000Z",
         "organizer_id": "other",
         "status": "open",
+        "version": 1,
     }
 
 
@@ -237,14 +240,14 @@ def one_event(asked: Asked) -> Any:
     [
         ("ended", "This event is over."),
         ("closed", "Booking is closed."),
-        ("not_yet_open", "Booking opens Wed 1 Jan 2020, 00:00 (UTC)."),
+        ("not_yet_open", "Booking opens Mon 1 Jan 2998, 00:00 (UTC)."),
     ],
 )
 def test_what_cannot_be_booked_says_why(stub, status, sentence):
     def answer(asked: Asked) -> Told:
         told = one_event(asked)
         if told and "status" in told:
-            told["status"] = status
+            told |= {"status": status, "booking_opens_at": "2998-01-01T00:00:00.000Z"}
         return Told(200, told)
 
     stub(answer)

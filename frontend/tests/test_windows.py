@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 
 # Seconds for one call.
 CALL_S = 20
+# Seconds until booking opens: enough to open a page before, on a busy machine too.
+OPENS_S = 15
+# Seconds until an event ends that is about to.
+ENDS_S = 5
 
 
 class Organizer:
@@ -59,6 +64,11 @@ def olga(api: str) -> Organizer:
     return Organizer(api)
 
 
+def seconds_from_now(seconds: float) -> str:
+    """A time of the API."""
+    return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()
+
+
 def searches(who: Person, words: str) -> None:
     """In the list of events."""
     field = who.page.get_by_placeholder("Search title, text and place")
@@ -95,3 +105,33 @@ def test_from_a_link_one_gets_to_the_list_and_stays_there(
     # The link itself is no step: before the event is where one came from.
     ada.page.go_back()
     ada.heading("Log in")
+
+
+def test_a_page_left_open_follows_the_event(
+    somebody: Callable[[str], Person], olga: Organizer
+) -> None:
+    ada = somebody("ada")
+    ada.visit("/register")
+    ada.register()
+    tea = olga.makes("Tea", booking_opens_at=seconds_from_now(OPENS_S))
+    ada.visit(f"/?event={tea['id']}")
+    ada.sees("Opens later")
+    ada.sees(re.compile(r"^Booking opens .*\(UTC\)\.$"))
+    ada.picture("event-opens-later")
+    # From here on nobody touches the page: first the hour comes.
+    ada.sees("Book 1 place")
+    ada.sees_not("Opens later")
+    # Its organizer closes booking, opens it again, and names another place.
+    olga.changes(tea, is_active=False)
+    ada.sees("Booking is closed.")
+    olga.changes(tea, is_active=True, location="Chur")
+    ada.sees("Book 1 place")
+    ada.sees("Chur")
+    # And it ends, after somebody has come to it whose booking one could still cancel.
+    ada.click("Book 1 place")
+    ada.sees("You have 1 place.")
+    ada.sees("Cancel the booking")
+    olga.changes(tea, start_time=seconds_from_now(1), end_time=seconds_from_now(ENDS_S))
+    ada.sees("Over")
+    ada.sees_not("Cancel the booking")
+    ada.sees("You have 1 place.")

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from frontend import format as fmt
+from frontend import live
 from frontend.views import bookings, editor, organize
 
 EVENT = {
@@ -70,6 +71,25 @@ def test_bookings_are_sorted_out_by_time():
     assert coming == [nothing_known, own[1], own[0]]
     assert past == [own[3], own[2]]
     assert cancelled == [own[4]]
+
+
+@pytest.mark.parametrize(
+    ("told", "in_time"),
+    [
+        ("not_yet_open", ["not_yet_open", "open", "closed", "ended"]),
+        ("open", ["open", "open", "closed", "ended"]),
+        ("sold_out", ["sold_out", "sold_out", "closed", "ended"]),
+        # Closed by its organizer: no hour opens it.
+        ("closed", ["closed", "closed", "closed", "ended"]),
+        ("ended", ["ended", "ended", "ended", "ended"]),
+    ],
+)
+def test_a_status_goes_on_with_the_clock(told, in_time):
+    one = EVENT | {"status": told}
+    hours = [one[name] for name in ("booking_opens_at", "booking_closes_at", "end_time")]
+    opens, closes, ends = (fmt.moment(hour).timestamp() for hour in hours)
+    assert [live.status(one, at) for at in (opens - 1, opens, closes, ends)] == in_time
+    assert live.status(one, ends - 1) == in_time[2]
 
 
 def filled(**other) -> dict:
