@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from frontend.tests import servers
-from frontend.tests.people import CHROMIUM, FLAGS, PASSWORD, Person
+from frontend import widgets
+from frontend.live import counts, known
+from frontend.logins import Login
+from frontend.tests import apps, people, servers
 from frontend.tests.stub import Asked, Stub, Told
 
 if TYPE_CHECKING:
@@ -47,6 +49,30 @@ def stub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Stub]]:
         one.end()
 
 
+@pytest.fixture(autouse=True)
+def _fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What is shared for two seconds is not by tests. There is no browser with an address."""
+    monkeypatch.setattr(widgets, "address", lambda: None)
+    counts.clear()
+    known.clear()
+    yield
+    counts.clear()
+    known.clear()
+
+
+@pytest.fixture
+def somebody(eventflow_url: str) -> apps.Person:
+    """A new person."""
+    assert eventflow_url
+    return apps.new_person()
+
+
+@pytest.fixture
+def ada() -> Login:
+    """Somebody at a stub."""
+    return Login({"access_token": "a", "refresh_token": "r"}, apps.SOMEBODY)
+
+
 # -- in a browser ---------------------------------------------------------------------------
 
 
@@ -54,7 +80,7 @@ def stub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Stub]]:
 def browser() -> Iterator[Browser]:
     """Debian's Chromium."""
     with sync_playwright() as play:
-        one = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        one = play.chromium.launch(executable_path=people.CHROMIUM, args=people.FLAGS)
         yield one
         one.close()
 
@@ -84,16 +110,16 @@ def home(tmp_path, api: str) -> Iterator[str]:
     assert not broken, "\n".join(program.lines[-60:])
     shown = "\n".join(program.lines)
     assert "eyJ" not in shown, "a token is in the log"
-    assert PASSWORD not in shown, "a password is in the log"
+    assert people.PASSWORD not in shown, "a password is in the log"
 
 
 @pytest.fixture
-def somebody(browser: Browser, home: str, size: str) -> Iterator[Callable[[str], Person]]:
+def visitor(browser: Browser, home: str, size: str) -> Iterator[Callable[[str], people.Person]]:
     """People, by name, each with a browser of their own."""
-    all_of_them: list[Person] = []
+    all_of_them: list[people.Person] = []
 
-    def make(name: str) -> Person:
-        all_of_them.append(Person(browser, home, size, name))
+    def make(name: str) -> people.Person:
+        all_of_them.append(people.Person(browser, home, size, name))
         return all_of_them[-1]
 
     yield make

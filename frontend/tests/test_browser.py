@@ -27,9 +27,9 @@ def size(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
-def test_the_whole_flow(somebody: Callable[[str], Person], api: str) -> None:
+def test_the_whole_flow(visitor: Callable[[str], Person], api: str) -> None:
     """From an empty EventFlow to a deleted event."""
-    ada, ben, cyd = somebody("ada"), somebody("ben"), somebody("cyd")
+    ada, ben, cyd = visitor("ada"), visitor("ben"), visitor("cyd")
     arrives(ada)
     link = creates(ada)
     holds_and_books(ben, link)

@@ -77,11 +77,11 @@ def searches(who: Person, words: str) -> None:
 
 
 def test_from_a_link_one_gets_to_the_list_and_stays_there(
-    somebody: Callable[[str], Person], olga: Organizer
+    visitor: Callable[[str], Person], olga: Organizer
 ) -> None:
     tea = olga.makes("Tea")
     olga.makes("Coffee")
-    ada = somebody("ada")
+    ada = visitor("ada")
     ada.visit("/login")
     ada.visit(f"/?event={tea['id']}")
     ada.heading("Tea")
@@ -108,9 +108,9 @@ def test_from_a_link_one_gets_to_the_list_and_stays_there(
 
 
 def test_a_page_left_open_follows_the_event(
-    somebody: Callable[[str], Person], olga: Organizer
+    visitor: Callable[[str], Person], olga: Organizer
 ) -> None:
-    ada = somebody("ada")
+    ada = visitor("ada")
     ada.visit("/register")
     ada.register()
     tea = olga.makes("Tea", booking_opens_at=seconds_from_now(OPENS_S))
