@@ -236,15 +236,18 @@ class Api:
         *,
         intent: str | None = None,
         if_match: str | None = None,
+        event_id: str | None = None,
     ) -> Answer:
         """A write under one idempotency key per intention.
 
         Without `intent` the same call is the same intention until its outcome is known. With
         one (a form that was opened), the same call of it is never done twice at all.
+        `event_id` is where it makes something: what is seen there tells its outcome too
+        (`Login.settled_at`).
         """
         assert self.login, "only who is logged in writes"
         print_ = fingerprint(method, path, body, intent)
-        key = print_ if intent else self.login.key_for(print_)
+        key = print_ if intent else self.login.key_for(print_, event_id)
         headers = {"idempotency-key": key}
         if if_match:
             headers["if-match"] = if_match

@@ -158,6 +158,25 @@ def test_the_key_stays_until_the_outcome_is_known_and_then_is_another(stub):
     assert keys[0] == keys[1] == keys[2] != keys[3]
 
 
+def test_what_is_seen_at_an_event_settles_what_was_asked_there(stub):
+    one = stub(lambda _: Told(503, {"detail": "Who knows."}))
+    api = Api(Login(pair(1)))
+
+    def keys() -> list[str]:
+        start = len(one.asked)
+        for event_id in ("e", "f", None):
+            with pytest.raises(ApiError):
+                api.write("POST", "/bookings", {"event_id": event_id}, event_id=event_id)
+        return [asked.headers["idempotency-key"] for asked in one.asked[start:]]
+
+    first, again = keys(), keys()
+    assert first == again
+    api.login.settled_at("e")
+    then = keys()
+    assert then[0] != first[0]
+    assert then[1:] == first[1:]
+
+
 def test_a_refusal_settles_a_key_and_a_breakdown_does_not(stub):
     status = 409
     one = stub(lambda _: Told(status, {"detail": "No."}))
