@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -230,36 +231,47 @@ def _message(one: dict[str, Any]) -> None:
     if error:
         widgets.other_errors(error, ("subject", "message", "to"))
     prefix = f"message-{one['id']}"
+    # The same words to the same people are sent once out of one form, however often one clicks.
+    # After that comes another form, of other fields: a click that was on its way by then is not
+    # taken for one in it.
+    form = st.session_state.setdefault(f"{prefix}-form", secrets.token_hex(8))
+    last_to = st.session_state.get(f"{prefix}-to", next(iter(TO)))
 
     def send() -> None:
         state = st.session_state
         body = {
             "event_id": one["id"],
-            "subject": state[f"{prefix}-subject"].strip(),
-            "message": state[f"{prefix}-text"].strip(),
-            "to": state[f"{prefix}-to"],
+            "subject": state[f"{prefix}-{form}-subject"].strip(),
+            "message": state[f"{prefix}-{form}-text"].strip(),
+            "to": state[f"{prefix}-{form}-to"],
         }
         missing = {name: NEEDED for name in ("subject", "message") if not body[name]}
         if missing:
             state["message-error"] = editor.local_error(missing)
             return
         try:
-            # The same words to the same people are sent once a visit, however often one clicks.
-            intent = state.setdefault(f"{prefix}-intent", datetime.now().isoformat())
-            sent = widgets.api().write("POST", "/notifications/send", body, intent=intent).value
+            sent = widgets.api().write("POST", "/notifications/send", body, intent=form).value
         except ApiError as refused:
             if refused.code == "not_found":
                 refused.detail = "Messages are not available here."
             state["message-error"] = refused
         else:
-            state[f"{prefix}-subject"] = state[f"{prefix}-text"] = ""
+            if state.get(f"{prefix}-form") == form:
+                del state[f"{prefix}-form"]
+            state[f"{prefix}-to"] = body["to"]
             widgets.flash(f"On its way to {fmt.count(sent['recipients'], 'person', 'people')}.")
 
-    with st.form(f"{prefix}-form"):
-        st.selectbox("To", list(TO), format_func=TO.__getitem__, key=f"{prefix}-to")
-        st.text_input("Subject", key=f"{prefix}-subject", max_chars=200)
+    with st.form(f"{prefix}-{form}"):
+        st.selectbox(
+            "To",
+            list(TO),
+            list(TO).index(last_to),
+            format_func=TO.__getitem__,
+            key=f"{prefix}-{form}-to",
+        )
+        st.text_input("Subject", key=f"{prefix}-{form}-subject", max_chars=200)
         widgets.field_error(errors, "subject")
-        st.text_area("Text", key=f"{prefix}-text", height=160, max_chars=10_000)
+        st.text_area("Text", key=f"{prefix}-{form}-text", height=160, max_chars=10_000)
         widgets.field_error(errors, "message")
         st.form_submit_button("Send", icon=":material/send:", type="primary", on_click=send)
 
