@@ -15,8 +15,6 @@ import requests
 from requests.adapters import HTTPAdapter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from frontend.logins import Login
 
 # Seconds until a connection is there, and until an answer is.
@@ -218,15 +216,16 @@ class Api:
         answer = self.read(path, **params)
         return Page(answer.value, answer.cursor)
 
-    def pages(self, path: str, *, most: int, **params: Any) -> Iterator[dict[str, Any]]:
-        """The entries of up to `most` pages of a list."""
-        cursor = None
+    def pages(self, path: str, *, most: int, **params: Any) -> Page:
+        """Up to `most` pages of a list as one; its cursor says that there are more."""
+        whole = Page()
         for _ in range(most):
-            page = self.page(path, cursor=cursor, **params)
-            yield from page.items
-            cursor = page.cursor
-            if cursor is None:
-                return
+            page = self.page(path, cursor=whole.cursor, **params)
+            whole.items += page.items
+            whole.cursor = page.cursor
+            if page.cursor is None:
+                break
+        return whole
 
     def write(
         self,

@@ -128,11 +128,17 @@ def test_lists_are_followed_up_to_a_bound(stub):
         query = parse_qs(urlsplit(asked.path).query)
         number = int(query.get("cursor", ["0"])[0])
         link = f'</bookings?limit=1&cursor={number + 1}>; rel="next"'
-        return Told(200, [{"n": number}], {"link": link})
+        return Told(200, [{"n": number}], {"link": link} if number < 4 else {})
 
     one = stub(answer)
-    assert [entry["n"] for entry in Api().pages("/bookings", most=3, limit=1)] == [0, 1, 2]
-    assert len(one.asked) == 3
+    part = Api().pages("/bookings", most=3, limit=1)
+    assert [entry["n"] for entry in part.items] == [0, 1, 2]
+    assert part.cursor and len(one.asked) == 3
+    # All of them, and no more is asked for.
+    for most in (5, 6):
+        whole = Api().pages("/bookings", most=most, limit=1)
+        assert [entry["n"] for entry in whole.items] == [0, 1, 2, 3, 4]
+        assert whole.cursor is None
 
 
 def test_a_write_is_repeated_under_the_same_key_after_a_lost_connection(stub):

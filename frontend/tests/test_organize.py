@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import itertools
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from frontend.tests.apps import click, new_person, one_event, open_page, words
+from frontend.api import Api
+from frontend.logins import Login
+from frontend.tests.apps import SOMEBODY, click, new_person, one_event, open_page, words
 from frontend.tests.stub import Asked, Told
+from frontend.views import organize
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from streamlit.testing.v1 import AppTest
 
-    from frontend.logins import Login
+    from frontend.tests.apps import Person
 
 
 def write(app: AppTest, subject: str, text: str) -> AppTest:
@@ -88,3 +91,93 @@ def test_a_click_that_was_on_its_way_sends_nothing_more(stub: Callable[..., Any]
     app._run(said)
     assert not app.exception
     assert len(post.sent) == 1
+
+
+# -- lists ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Lists are cut after so many."""
+    monkeypatch.setattr(organize, "BOOKINGS", 1)
+    monkeypatch.setattr(organize, "BOOKING_PAGES", 2)
+    return 2
+
+
+def turns(app: AppTest) -> list[int]:
+    """The waitlist of the page."""
+    return next((list(one.value["Turn"]) for one in app.dataframe if "Turn" in one.value), [])
+
+
+def test_who_comes_next_is_on_the_waitlist_however_much_came_later(somebody: Person, short: int):
+    made = somebody.make_event(capacity=1)
+    somebody.book(made)
+    new_person().book(made)
+    undecided = new_person()
+    for _ in range(short):
+        gone = undecided.book(made)
+        Api(undecided.login).write("DELETE", f"/bookings/{gone['id']}")
+    app = open_page("manage", somebody.login, event=made["id"])
+    assert turns(app) == [1]
+    assert "who came last" not in words(app)
+    assert f"These are the newest {short}; older ones are not shown." in words(app)
+    # Until the list of those who wait is cut as well: then it says which part of it there is.
+    for _ in range(short):
+        new_person().book(made)
+    app = open_page("manage", somebody.login, event=made["id"])
+    assert turns(app) == [2, 3]
+    assert f"These are the {short} who came last" in words(app)
+
+
+def test_a_curve_of_the_newest_bookings_begins_where_older_ones_left_it(
+    somebody: Person, short: int
+):
+    made = somebody.make_event(capacity=10)
+    for quantity in range(1, short + 1):
+        new_person().book(made, quantity=quantity)
+    app = open_page("manage", somebody.login, event=made["id"])
+    assert "The curve begins with" not in words(app)
+    somebody.book(made, quantity=4)
+    app = open_page("manage", somebody.login, event=made["id"])
+    assert f"The curve begins with the newest {short} bookings" in words(app)
+
+
+def test_lists_are_read_once_in_a_while(
+    stub: Callable[..., Any], ada: Login, monkeypatch: pytest.MonkeyPatch
+):
+    now, version = 100.0, 1
+    monkeypatch.setattr(organize, "time", SimpleNamespace(monotonic=lambda: now))
+
+    def answer(asked: Asked) -> Told:
+        if asked.path.split("?")[0].endswith("/bookings"):
+            return Told(200, [])
+        told = one_event(asked)
+        if told and "version" in told:
+            told |= {"id": asked.path.rsplit("/", 1)[1], "version": version}
+        return Told(200, told)
+
+    one = stub(answer)
+
+    def read(app: AppTest) -> int:
+        before = len(one.asked)
+        assert not app.run().exception
+        return sum("/bookings?" in asked.path for asked in one.asked[before:])
+
+    app = open_page("manage", ada, event="e")
+    assert read(app) == 0
+    now += organize.KEPT_S
+    anew = read(app)
+    assert anew > 0 and read(app) == 0
+    # Who changed the event sees what came of it at once.
+    version = 2
+    assert read(app) == anew
+    # Another event, another person, another window: none of them gets this list.
+    app.query_params["event"] = "f"
+    assert read(app) == anew
+    app.session_state["login"] = Login(
+        {"access_token": "b", "refresh_token": "s"}, SOMEBODY | {"id": "u2"}
+    )
+    assert read(app) == anew
+    before = len(one.asked)
+    open_page("manage", ada, event="e")
+    assert sum("/events/e/bookings" in asked.path for asked in one.asked[before:]) == anew

@@ -8,6 +8,7 @@ import pytest
 
 from frontend import format as fmt
 from frontend import live
+from frontend.api import Page
 from frontend.views import bookings, editor, organize
 
 EVENT = {
@@ -160,10 +161,10 @@ def test_the_sales_curve_begins_and_ends():
         return {"updated_at": at, "quantity": quantity, "status": status}
 
     now = datetime(2027, 1, 1, tzinfo=UTC).timestamp()
-    assert organize.sales([booked("2026-12-01T00:00:00Z", 1, "waitlisted")], EVENT, now).empty
-    curve = organize.sales(
-        [booked("2026-12-02T00:00:00Z", 2), booked("2026-12-01T00:00:00Z", 1)], EVENT, now
-    )
+    waiting = Page([booked("2026-12-01T00:00:00Z", 1, "waitlisted")])
+    assert organize.sales(waiting, EVENT, now).empty
+    newest = [booked("2026-12-02T00:00:00Z", 2), booked("2026-12-01T00:00:00Z", 1)]
+    curve = organize.sales(Page(newest), EVENT, now)
     assert list(curve["places"]) == [0, 1, 3, 3]
     assert [at.isoformat()[:10] for at in curve["at"]] == [
         "2026-11-25",
@@ -171,3 +172,8 @@ def test_the_sales_curve_begins_and_ends():
         "2026-12-02",
         "2027-01-01",
     ]
+
+    # The newest three of five places begin above the other two.
+    cut = organize.sales(Page(newest, "there is more"), EVENT | {"booked": 5}, now)
+    assert list(cut["places"]) == [2, 3, 5, 5]
+    assert cut["at"][0].isoformat()[:10] == "2026-12-01"
