@@ -217,15 +217,24 @@ def _extend(one: dict[str, Any], hold: dict[str, Any]) -> None:
 
 
 def _release(one: dict[str, Any], hold: dict[str, Any]) -> None:
-    try:
-        widgets.api().write("DELETE", f"/bookings/holds/{hold['id']}")
-    except ApiError as error:
-        if error.status != 404:
-            widgets.problem(error)
-            return
-    _over(one["id"])
-    widgets.flash("You gave the places back.", ":material/undo:")
-    _anew(one["id"])
+    def act() -> None:
+        try:
+            widgets.api().write("DELETE", f"/bookings/holds/{hold['id']}")
+        except ApiError as error:
+            if error.status != 404:
+                raise
+        _over(one["id"])
+        counts.clear(one["id"])
+        widgets.flash("You gave the places back.", ":material/undo:")
+
+    places = fmt.count(hold["quantity"], "place")
+    widgets.ask(
+        f"Give back {places}?",
+        f"You give up {places} at “{one['title']}”. Whoever waits or comes next gets them.",
+        "Give them back",
+        act,
+        no="Keep them",
+    )
 
 
 # -- with a booking -------------------------------------------------------------------------
