@@ -35,6 +35,11 @@ UNKNOWN = (
     "The answer got lost, so it is not known yet whether this was done. "
     "Try again: it will not be done twice."
 )
+# For what has no key to be known again by.
+UNSURE = (
+    "The answer got lost, so it is not known whether this was done. "
+    "Please look before you try again."
+)
 
 
 def api_url() -> str:
@@ -200,7 +205,7 @@ class Api:
                 )
             except LOST as error:
                 if not left:
-                    raise _lost(error, reads=method == "GET") from None
+                    raise _lost(error, method, head) from None
             else:
                 CLOCK.learn(answer.headers.get("date"), time.time())
                 return answer
@@ -292,10 +297,12 @@ def fingerprint(method: str, path: str, body: Any, intent: str | None = None) ->
     return hashlib.sha256(parts.encode()).hexdigest()[:48]
 
 
-def _lost(error: requests.RequestException, *, reads: bool) -> ApiError:
+def _lost(error: requests.RequestException, method: str, head: dict[str, str]) -> ApiError:
     """No answer at all. Whoever never connected has sent nothing."""
     never = isinstance(error, requests.ConnectTimeout) or "NewConnectionError" in repr(error)
-    return ApiError(0, "unreachable", UNREACHABLE if reads or never else UNKNOWN)
+    if method == "GET" or never:
+        return ApiError(0, "unreachable", UNREACHABLE)
+    return ApiError(0, "unreachable", UNKNOWN if "idempotency-key" in head else UNSURE)
 
 
 def _read(answer: requests.Response) -> Answer:
