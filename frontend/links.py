@@ -37,4 +37,8 @@ def leads_to(scope: Scope) -> str | None:
     if scope["path"].rstrip("/") != base():
         return None
     found = parse_qs(scope["query_string"].decode("latin-1")).get("event")
-    return f"{base()}/event?{urlencode({'event': found[0]})}" if found else None
+    if not found:
+        return None
+    # Seen from where the browser is: a proxy may have taken a part of the path away.
+    last = scope["path"].rpartition("/")[2]
+    return f"./{last and last + '/'}event?{urlencode({'event': found[0]})}"

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+from urllib.parse import urljoin
+
 import pytest
 import streamlit as st
 
 from frontend import links
 
+HOST = "http://pages.example"
 
-def asks(path: str, query: str = "", method: str = "GET", kind: str = "http") -> str | None:
-    """Where a request is sent on to."""
-    return links.leads_to(
+
+def asks(
+    path: str, query: str = "", method: str = "GET", kind: str = "http", *, before: str = ""
+) -> str | None:
+    """Where a request is sent on to; `before` is what a proxy took off its path."""
+    to = links.leads_to(
         {"type": kind, "method": method, "path": path, "query_string": query.encode()}
     )
+    return to and urljoin(HOST + before + path, to).removeprefix(HOST)
 
 
 def test_a_link_leads_to_the_page_of_its_event():
     assert asks("/", "event=17") == "/event?event=17"
     assert asks("/", "from=mail&event=17", "HEAD") == "/event?event=17"
+    assert asks("/", "event=17", before="/shop") == "/shop/event?event=17"
 
 
 @pytest.mark.parametrize(
