@@ -15,8 +15,6 @@ import requests
 from requests.adapters import HTTPAdapter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from frontend.logins import Login
 
 # Seconds until a connection is there, and until an answer is.
@@ -36,6 +34,11 @@ UNREACHABLE = "EventFlow cannot be reached right now. Please try again in a mome
 UNKNOWN = (
     "The answer got lost, so it is not known yet whether this was done. "
     "Try again: it will not be done twice."
+)
+# For what has no key to be known again by.
+UNSURE = (
+    "The answer got lost, so it is not known whether this was done. "
+    "Please look before you try again."
 )
 
 
@@ -202,7 +205,7 @@ class Api:
                 )
             except LOST as error:
                 if not left:
-                    raise _lost(error, reads=method == "GET") from None
+                    raise _lost(error, method, head) from None
             else:
                 CLOCK.learn(answer.headers.get("date"), time.time())
                 return answer
@@ -218,15 +221,16 @@ class Api:
         answer = self.read(path, **params)
         return Page(answer.value, answer.cursor)
 
-    def pages(self, path: str, *, most: int, **params: Any) -> Iterator[dict[str, Any]]:
-        """The entries of up to `most` pages of a list."""
-        cursor = None
+    def pages(self, path: str, *, most: int, **params: Any) -> Page:
+        """Up to `most` pages of a list as one; its cursor says that there are more."""
+        whole = Page()
         for _ in range(most):
-            page = self.page(path, cursor=cursor, **params)
-            yield from page.items
-            cursor = page.cursor
-            if cursor is None:
-                return
+            page = self.page(path, cursor=whole.cursor, **params)
+            whole.items += page.items
+            whole.cursor = page.cursor
+            if page.cursor is None:
+                break
+        return whole
 
     def write(
         self,
@@ -236,15 +240,18 @@ class Api:
         *,
         intent: str | None = None,
         if_match: str | None = None,
+        event_id: str | None = None,
     ) -> Answer:
         """A write under one idempotency key per intention.
 
         Without `intent` the same call is the same intention until its outcome is known. With
         one (a form that was opened), the same call of it is never done twice at all.
+        `event_id` is where it makes something: what is seen there tells its outcome too
+        (`Login.settled_at`).
         """
         assert self.login, "only who is logged in writes"
         print_ = fingerprint(method, path, body, intent)
-        key = print_ if intent else self.login.key_for(print_)
+        key = print_ if intent else self.login.key_for(print_, event_id)
         headers = {"idempotency-key": key}
         if if_match:
             headers["if-match"] = if_match
@@ -290,10 +297,12 @@ def fingerprint(method: str, path: str, body: Any, intent: str | None = None) ->
     return hashlib.sha256(parts.encode()).hexdigest()[:48]
 
 
-def _lost(error: requests.RequestException, *, reads: bool) -> ApiError:
+def _lost(error: requests.RequestException, method: str, head: dict[str, str]) -> ApiError:
     """No answer at all. Whoever never connected has sent nothing."""
     never = isinstance(error, requests.ConnectTimeout) or "NewConnectionError" in repr(error)
-    return ApiError(0, "unreachable", UNREACHABLE if reads or never else UNKNOWN)
+    if method == "GET" or never:
+        return ApiError(0, "unreachable", UNREACHABLE)
+    return ApiError(0, "unreachable", UNKNOWN if "idempotency-key" in head else UNSURE)
 
 
 def _read(answer: requests.Response) -> Answer:

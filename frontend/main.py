@@ -25,7 +25,7 @@ OUTSIDE = ("events", "login", "register")
 WITHIN = {"event": "events", "manage": "organize", "create": "organize"}
 
 # What is forgotten when one leaves the page that it belongs to.
-_OF_PAGE = {"create": "form-create"}
+_OF_PAGE = {"create": "form-create", "manage": "manage-lists"}
 
 
 def who_is_there() -> None:
