@@ -6,6 +6,7 @@ import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import requests
@@ -254,6 +255,31 @@ def test_a_change_by_somebody_else_is_not_undone(somebody):
     click(app, "Save")
     assert "has changed since" in words(app)
     assert Api().read(f"/events/{made['id']}").value["location"] == "Bern"
+
+
+def test_another_zone_does_not_stop_sales(somebody):
+    made = somebody.make_event(timezone="Europe/Zurich")
+    app = open_page("manage", somebody.login, event=made["id"])
+    app.selectbox(key=f"edit-{made['id']}-1-timezone").set_value("America/New_York")
+    click(app, "Save")
+    after = Api().read(f"/events/{made['id']}").value
+    assert after["timezone"] == "America/New_York"
+    assert after["status"] == "open"
+    assert after["booking_opens_at"] == made["booking_opens_at"]
+    # People meet at the same hour, on the other clock. Sales end then, as before.
+    before = datetime.fromisoformat(made["start_time"]).astimezone(ZoneInfo("Europe/Zurich"))
+    moved = datetime.fromisoformat(after["start_time"]).astimezone(ZoneInfo("America/New_York"))
+    assert f"{moved:%F %H:%M}" == f"{before:%F %H:%M}" and moved > before
+    assert after["booking_closes_at"] == after["start_time"]
+
+
+def test_an_event_in_no_zone_gets_none_unasked(somebody):
+    made = somebody.make_event()
+    app = open_page("manage", somebody.login, event=made["id"])
+    click(app, "Save")
+    assert "There is nothing to save." in words(app)
+    after = Api().read(f"/events/{made['id']}").value
+    assert (after["version"], after["timezone"]) == (made["version"], None)
 
 
 def test_another_organizers_event_stays_closed(somebody):

@@ -42,8 +42,14 @@ def zones() -> list[str]:
 # -- from the form to the API ---------------------------------------------------------------
 
 
-def draft(values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """The body of a request, and what is wrong that needs no server to be seen."""
+def draft(
+    values: dict[str, Any], known: dict[str, str] | None = None
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """The body of a request, and what is wrong that needs no server to be seen.
+
+    `known` are times that the form does not say anew, as the event has them.
+    """
+    known = known or {}
     errors: dict[str, str] = {}
     body: dict[str, Any] = {}
     for name in ("title", "description", "location"):
@@ -56,12 +62,12 @@ def draft(values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
     body["price"] = round(float(values["price"] or 0), 2)
     for name in _TIMES:
         local = values.get(name)
-        if local is None:
+        if name in known:
+            body[name] = known[name]
+        elif local is None:
             if name in ("start_time", "end_time"):
                 errors[name] = "Please choose a time."
-            continue
-        text = exact(local, values["timezone"])
-        if text is None:
+        elif (text := exact(local, values["timezone"])) is None:
             errors[name] = "Clocks go forward then: there is no such time in this zone."
         else:
             body[name] = text
@@ -84,17 +90,35 @@ def exact(local: datetime, zone_name: str) -> str | None:
     return there.isoformat()
 
 
-def changes(body: dict[str, Any], one: dict[str, Any]) -> dict[str, Any]:
-    """What in `body` differs from the event."""
+def touched(values: dict[str, Any], base: dict[str, Any]) -> set[str]:
+    """What somebody made other than the form of the event `base` began with.
+
+    What they left alone says nothing: the form has neither seconds nor the second of two equal
+    hours, and shows an event without a zone in UTC.
+    """
+    begun = initial(base)
+    names = {name for name in FIELDS if values[name] != begun[name]}
+    if "timezone" in names:
+        # Who corrects the zone means what clocks show when people meet. Sales that are open
+        # would close if their beginning moved too.
+        names |= {"start_time", "end_time"}
+    return names
+
+
+def changes(values: dict[str, Any], base: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """What to send so that the event `base` becomes what the form says, and what is wrong."""
+    names = touched(values, base)
+    known = {name: base[name] for name in _TIMES if name not in names}
+    body, errors = draft(values, known)
 
     def same(name: str, value: Any) -> bool:
-        known = one.get(name)
-        if name in _TIMES and known:
-            # The form has no seconds.
-            return fmt.moment(value) == fmt.moment(known).replace(second=0, microsecond=0)
-        return value == known
+        if name in _TIMES:
+            return fmt.moment(value) == fmt.moment(base[name])
+        return value == base.get(name)
 
-    return {name: value for name, value in body.items() if not same(name, value)}
+    return {
+        name: value for name, value in body.items() if name in names and not same(name, value)
+    }, errors
 
 
 def initial(one: dict[str, Any] | None) -> dict[str, Any]:
@@ -156,9 +180,10 @@ def form(prefix: str, one: dict[str, Any] | None, errors: dict[str, str], submit
             below("end_time")
         names = zones()
         at = names.index(start["timezone"]) if start["timezone"] in names else names.index("UTC")
-        st.selectbox(
-            "Time zone", names, at, key=key("timezone"), help="All times of this form are there."
-        )
+        told = "All times of this form are there."
+        if one:
+            told += " Another one moves start and end, and leaves when booking opens and closes."
+        st.selectbox("Time zone", names, at, key=key("timezone"), help=told)
         below("timezone")
         one_half, other = st.columns(2)
         with one_half:
@@ -275,11 +300,10 @@ def edit(one: dict[str, Any], etag: str) -> None:
         widgets.other_errors(error, FIELDS)
 
     def submit() -> None:
-        body, errors = draft(collect(prefix))
+        changed, errors = changes(collect(prefix), one)
         if errors:
             st.session_state["edit-error"] = local_error(errors)
             return
-        changed = changes(body, one)
         if not changed:
             widgets.flash("There is nothing to save.", ":material/info:")
             return
