@@ -10,24 +10,27 @@ from zoneinfo import available_timezones
 import streamlit as st
 
 from frontend import format as fmt
-from frontend import widgets
+from frontend import forms, widgets
 from frontend.api import CLOCK, ApiError
 
-# Fields of the form, in its order.
-FIELDS = (
-    "title",
-    "description",
-    "location",
-    "timezone",
-    "start_time",
-    "end_time",
-    "capacity",
-    "price",
-    "booking_opens_at",
-    "booking_closes_at",
-    "max_per_booking",
-    "waitlist",
-)
+# Fields of the form, in its order, and what is written at them.
+LABELS = {
+    "title": "Title",
+    "description": "Description",
+    "location": "Place",
+    "start_time": "Start",
+    "end_time": "End",
+    "timezone": "Time zone",
+    "capacity": "Places",
+    "price": "Price of a place (0 is free)",
+    "booking_opens_at": "Booking opens",
+    "booking_closes_at": "Booking closes",
+    "max_per_booking": "Most places of one booking",
+    "waitlist": "Waitlist",
+}
+FIELDS = tuple(LABELS)
+# Of a long text, so much is shown of what somebody else wrote.
+_SHOWN_CHARS = 300
 _TIMES = ("start_time", "end_time", "booking_opens_at", "booking_closes_at")
 _RULES = {None: "As it is", True: "Yes", False: "No"}
 
@@ -105,16 +108,21 @@ def touched(values: dict[str, Any], base: dict[str, Any]) -> set[str]:
     return names
 
 
-def changes(values: dict[str, Any], base: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """What to send so that the event `base` becomes what the form says, and what is wrong."""
+def changes(
+    values: dict[str, Any], base: dict[str, Any], one: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """What to send so that the event, now `one`, has what the form says, and what is wrong.
+
+    The form began with `base`, the event as it was then.
+    """
     names = touched(values, base)
-    known = {name: base[name] for name in _TIMES if name not in names}
+    known = {name: one[name] for name in _TIMES if name not in names}
     body, errors = draft(values, known)
 
     def same(name: str, value: Any) -> bool:
         if name in _TIMES:
-            return fmt.moment(value) == fmt.moment(base[name])
-        return value == base.get(name)
+            return fmt.moment(value) == fmt.moment(one[name])
+        return value == one.get(name)
 
     return {
         name: value for name, value in body.items() if name in names and not same(name, value)
@@ -165,35 +173,42 @@ def form(prefix: str, one: dict[str, Any] | None, errors: dict[str, str], submit
         widgets.field_error(errors, name)
 
     with st.form(f"{prefix}-form"):
-        st.text_input("Title", start["title"], key=key("title"), max_chars=200)
+        st.text_input(LABELS["title"], start["title"], key=key("title"), max_chars=200)
         below("title")
-        st.text_area("Description", start["description"], key=key("description"), height=150)
+        st.text_area(
+            LABELS["description"], start["description"], key=key("description"), height=150
+        )
         below("description")
-        st.text_input("Place", start["location"], key=key("location"))
+        st.text_input(LABELS["location"], start["location"], key=key("location"))
         below("location")
         one_half, other = st.columns(2)
         with one_half:
-            st.datetime_input("Start", start["start_time"], key=key("start_time"))
+            st.datetime_input(LABELS["start_time"], start["start_time"], key=key("start_time"))
             below("start_time")
         with other:
-            st.datetime_input("End", start["end_time"], key=key("end_time"))
+            st.datetime_input(LABELS["end_time"], start["end_time"], key=key("end_time"))
             below("end_time")
         names = zones()
         at = names.index(start["timezone"]) if start["timezone"] in names else names.index("UTC")
         told = "All times of this form are there."
         if one:
             told += " Another one moves start and end, and leaves when booking opens and closes."
-        st.selectbox("Time zone", names, at, key=key("timezone"), help=told)
+        st.selectbox(LABELS["timezone"], names, at, key=key("timezone"), help=told)
         below("timezone")
         one_half, other = st.columns(2)
         with one_half:
             st.number_input(
-                "Places", 1, 1_000_000, int(start["capacity"]), step=1, key=key("capacity")
+                LABELS["capacity"],
+                1,
+                1_000_000,
+                int(start["capacity"]),
+                step=1,
+                key=key("capacity"),
             )
             below("capacity")
         with other:
             st.number_input(
-                "Price of a place (0 is free)",
+                LABELS["price"],
                 0.0,
                 1e9,
                 start["price"],
@@ -212,7 +227,7 @@ def _rules(one: dict[str, Any] | None, start: dict[str, Any], key: Any, below: A
     one_half, other = st.columns(2)
     with one_half:
         st.datetime_input(
-            "Booking opens",
+            LABELS["booking_opens_at"],
             start["booking_opens_at"],
             key=key("booking_opens_at"),
             help="At once, unless a time is chosen.",
@@ -220,7 +235,7 @@ def _rules(one: dict[str, Any] | None, start: dict[str, Any], key: Any, below: A
         below("booking_opens_at")
     with other:
         st.datetime_input(
-            "Booking closes",
+            LABELS["booking_closes_at"],
             start["booking_closes_at"],
             key=key("booking_closes_at"),
             help="When the event starts, unless a time is chosen.",
@@ -228,7 +243,7 @@ def _rules(one: dict[str, Any] | None, start: dict[str, Any], key: Any, below: A
         below("booking_closes_at")
     with one_half:
         st.number_input(
-            "Most places of one booking",
+            LABELS["max_per_booking"],
             1,
             1_000_000,
             start["max_per_booking"],
@@ -239,7 +254,13 @@ def _rules(one: dict[str, Any] | None, start: dict[str, Any], key: Any, below: A
         below("max_per_booking")
     with other:
         options = [True, False] if one is None else [None, True, False]
-        st.selectbox("Waitlist", options, format_func=_RULES.__getitem__, key=key("waitlist"))
+        st.selectbox(
+            LABELS["waitlist"],
+            options,
+            options.index(start["waitlist"]),
+            format_func=_RULES.__getitem__,
+            key=key("waitlist"),
+        )
         below("waitlist")
 
 
@@ -255,9 +276,7 @@ def create_page() -> None:
     """A form that makes one event, however often it is sent."""
     if not widgets.need_login("make an event"):
         return
-    state = st.session_state
-    state.setdefault("form-create", {"intent": secrets.token_hex(8), "error": None, "made": None})
-    filled = state["form-create"]
+    filled = forms.under_way("create", intent=secrets.token_hex(8), made=None)
     if filled["made"]:
         widgets.flash("The event is there.")
         widgets.open_event(filled["made"])
@@ -277,7 +296,9 @@ def local_error(errors: dict[str, str]) -> ApiError:
 
 def _create() -> None:
     filled = st.session_state["form-create"]
-    body, errors = draft(collect("create"))
+    filled["typed"] = collect("create")
+    filled["error"] = None
+    body, errors = draft(filled["typed"])
     if errors:
         filled["error"] = local_error(errors)
         return
@@ -294,20 +315,31 @@ def _create() -> None:
 
 def edit(one: dict[str, Any], etag: str) -> None:
     """The form of an event that is there. Somebody else's change in between is not undone."""
-    prefix = f"edit-{one['id']}-{one['version']}"
-    error: ApiError | None = st.session_state.pop("edit-error", None)
+    filled = forms.under_way("edit", one["id"], base=one)
+    base = filled["base"]
+    error: ApiError | None = filled["error"]
+    filled["error"] = None
     if error:
         widgets.other_errors(error, FIELDS)
+    if others := meanwhile(base, one, filled["typed"]):
+        _tell(others, one)
+    elif error and error.status == 412:
+        st.caption("Nothing in this form is other than before. Save again if you still want to.")
+    prefix = f"edit-{one['id']}-{base['version']}"
 
     def submit() -> None:
-        changed, errors = changes(collect(prefix), one)
+        filled["typed"] = collect(prefix)
+        changed, errors = changes(filled["typed"], base, one)
         if errors:
-            st.session_state["edit-error"] = local_error(errors)
+            filled["error"] = local_error(errors)
             return
         if not changed:
+            forms.done("edit")
             widgets.flash("There is nothing to save.", ":material/info:")
             return
         try:
+            # What others changed before this run is told beside the form: with its etag only
+            # what nobody could see yet is in the way.
             widgets.api().write(
                 "PATCH",
                 f"/events/{one['id']}",
@@ -316,8 +348,40 @@ def edit(one: dict[str, Any], etag: str) -> None:
                 if_match=etag,
             )
         except ApiError as refused:
-            st.session_state["edit-error"] = refused
+            filled["error"] = refused
         else:
+            forms.done("edit")
             widgets.flash("Saved.")
 
-    form(prefix, one, error.errors if error else {}, submit)
+    form(prefix, base, error.errors if error else {}, submit)
+
+
+def meanwhile(base: dict[str, Any], one: dict[str, Any], typed: dict[str, Any] | None) -> list[str]:
+    """The fields that are other than when the form began, but for what it says itself."""
+    now = initial(one)
+    return [
+        name
+        for name in FIELDS
+        if one.get(name) != base.get(name) and (typed is None or typed[name] != now[name])
+    ]
+
+
+def _tell(names: list[str], one: dict[str, Any]) -> None:
+    """What is in the way of nothing, but has to be known before one saves."""
+    with st.container(border=True):
+        st.write("The event was changed while you were at this form. It has now:")
+        widgets.facts({LABELS[name]: _words(name, one) for name in names})
+        st.caption("What you typed is still here. Only what you changed yourself will be saved.")
+        if st.button("Start again from what is saved", icon=":material/refresh:", key="edit-anew"):
+            forms.done("edit")
+            st.rerun()
+
+
+def _words(name: str, one: dict[str, Any]) -> str:
+    value = one[name]
+    if name in _TIMES:
+        return fmt.at(value, one["timezone"])
+    if name == "price":
+        return fmt.money(value)
+    words = str(value or "–")
+    return words if len(words) <= _SHOWN_CHARS else f"{words[:_SHOWN_CHARS]}…"
