@@ -1,4 +1,4 @@
-"""Forms under way: what was typed outlives a refusal."""
+"""Forms under way: what was typed outlives a refusal, and logging in again."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import streamlit as st
 from frontend import widgets
 
 # The page of each form; who leaves it gives the form up.
-_PAGES = {"create": "create", "edit": "manage"}
+_PAGES = {"create": "create", "edit": "manage", "message": "manage"}
+# One passes here on the way back to a form.
+_ON_THE_WAY = ("login", "register")
 
 
 def under_way(name: str, of: str = "", **fresh: Any) -> dict[str, Any]:
@@ -33,6 +35,13 @@ def done(name: str) -> None:
 
 def shown(page: str) -> None:
     """A page is shown: forms of others are given up."""
+    if page in _ON_THE_WAY:
+        return
     for name, owner in _PAGES.items():
         if owner != page:
             done(name)
+
+
+def flash_kept() -> None:
+    """Said beside the news that one has to log in again."""
+    widgets.flash("What you typed is kept: log in, and it is here again.", ":material/info:")

@@ -11,7 +11,7 @@ import streamlit as st
 
 from frontend import format as fmt
 from frontend import forms, widgets
-from frontend.api import CLOCK, ApiError
+from frontend.api import CLOCK, ApiError, SessionOver
 
 # Fields of the form, in its order, and what is written at them.
 LABELS = {
@@ -162,9 +162,18 @@ def initial(one: dict[str, Any] | None) -> dict[str, Any]:
 # -- the form -------------------------------------------------------------------------------
 
 
-def form(prefix: str, one: dict[str, Any] | None, errors: dict[str, str], submit: Any) -> None:
-    """All fields; `submit` is called before the next run, and finds them by `collect`."""
-    start = initial(one)
+def form(
+    prefix: str,
+    one: dict[str, Any] | None,
+    typed: dict[str, Any] | None,
+    errors: dict[str, str],
+    submit: Any,
+) -> None:
+    """All fields; `submit` is called before the next run, and finds them by `collect`.
+
+    `typed` is what they said before somebody had to log in again.
+    """
+    start = typed or initial(one)
 
     def key(name: str) -> str:
         return f"{prefix}-{name}"
@@ -286,7 +295,7 @@ def create_page() -> None:
         widgets.title("New event")
         if error:
             widgets.other_errors(error, FIELDS)
-        form("create", None, error.errors if error else {}, _create)
+        form("create", None, filled["typed"], error.errors if error else {}, _create)
 
 
 def local_error(errors: dict[str, str]) -> ApiError:
@@ -304,6 +313,8 @@ def _create() -> None:
         return
     try:
         made = widgets.api().write("POST", "/events", body, intent=filled["intent"]).value
+    except SessionOver:
+        forms.flash_kept()
     except ApiError as error:
         filled["error"] = error
     else:
@@ -347,13 +358,15 @@ def edit(one: dict[str, Any], etag: str) -> None:
                 intent=f"edit {etag}",
                 if_match=etag,
             )
+        except SessionOver:
+            forms.flash_kept()
         except ApiError as refused:
             filled["error"] = refused
         else:
             forms.done("edit")
             widgets.flash("Saved.")
 
-    form(prefix, base, error.errors if error else {}, submit)
+    form(prefix, base, filled["typed"], error.errors if error else {}, submit)
 
 
 def meanwhile(base: dict[str, Any], one: dict[str, Any], typed: dict[str, Any] | None) -> list[str]:

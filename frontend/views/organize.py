@@ -11,8 +11,8 @@ import pandas as pd
 import streamlit as st
 
 from frontend import format as fmt
-from frontend import widgets
-from frontend.api import CLOCK, ApiError
+from frontend import forms, widgets
+from frontend.api import CLOCK, ApiError, SessionOver
 from frontend.live import counts
 from frontend.views import editor
 
@@ -225,41 +225,51 @@ def _waitlist(one: dict[str, Any], bookings: list[dict[str, Any]]) -> None:
 
 def _message(one: dict[str, Any]) -> None:
     st.caption("A mail to the people of this event; up to ten a day.")
-    error: ApiError | None = st.session_state.pop("message-error", None)
+    filled = forms.under_way("message", one["id"])
+    error: ApiError | None = filled["error"]
+    filled["error"] = None
     errors = error.errors if error else {}
     if error:
         widgets.other_errors(error, ("subject", "message", "to"))
+    typed = filled["typed"] or {"subject": "", "message": "", "to": "confirmed"}
     prefix = f"message-{one['id']}"
 
     def send() -> None:
         state = st.session_state
-        body = {
-            "event_id": one["id"],
-            "subject": state[f"{prefix}-subject"].strip(),
-            "message": state[f"{prefix}-text"].strip(),
+        filled["typed"] = {
+            "subject": state[f"{prefix}-subject"],
+            "message": state[f"{prefix}-text"],
             "to": state[f"{prefix}-to"],
         }
+        said = {name: words.strip() for name, words in filled["typed"].items()}
+        body = {"event_id": one["id"]} | said
         missing = {name: NEEDED for name in ("subject", "message") if not body[name]}
         if missing:
-            state["message-error"] = editor.local_error(missing)
+            filled["error"] = editor.local_error(missing)
             return
         try:
             # The same words to the same people are sent once a visit, however often one clicks.
             intent = state.setdefault(f"{prefix}-intent", datetime.now().isoformat())
             sent = widgets.api().write("POST", "/notifications/send", body, intent=intent).value
+        except SessionOver:
+            forms.flash_kept()
         except ApiError as refused:
             if refused.code == "not_found":
                 refused.detail = "Messages are not available here."
-            state["message-error"] = refused
+            filled["error"] = refused
         else:
+            forms.done("message")
             state[f"{prefix}-subject"] = state[f"{prefix}-text"] = ""
             widgets.flash(f"On its way to {fmt.count(sent['recipients'], 'person', 'people')}.")
 
     with st.form(f"{prefix}-form"):
-        st.selectbox("To", list(TO), format_func=TO.__getitem__, key=f"{prefix}-to")
-        st.text_input("Subject", key=f"{prefix}-subject", max_chars=200)
+        people = list(TO)
+        at = people.index(typed["to"])
+        st.selectbox("To", people, at, format_func=TO.__getitem__, key=f"{prefix}-to")
+        st.text_input("Subject", typed["subject"], key=f"{prefix}-subject", max_chars=200)
         widgets.field_error(errors, "subject")
-        st.text_area("Text", key=f"{prefix}-text", height=160, max_chars=10_000)
+        words = typed["message"]
+        st.text_area("Text", words, key=f"{prefix}-text", height=160, max_chars=10_000)
         widgets.field_error(errors, "message")
         st.form_submit_button("Send", icon=":material/send:", type="primary", on_click=send)
 
