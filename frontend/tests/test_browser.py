@@ -391,3 +391,29 @@ def leaves(cyd: Person) -> None:
     cyd.picture("bookings-outside")
     other.reload()
     expect(other.get_by_text("Please log in")).to_be_visible(timeout=PATIENCE)
+
+
+def test_the_longest_name_fits(somebody: Callable[[str], Person]) -> None:
+    """Fifty characters without a break: the menu cuts them, and nothing else."""
+    long = somebody("w" * 50)
+    long.visit("/register")
+    long.register()
+    long.picture("menu-long-name")
+    wide = long.page.evaluate("() => [document.documentElement.scrollWidth, window.innerWidth]")
+    assert wide[0] <= wide[1], wide
+    tall = set()
+    for entry in long.page.locator(".st-key-nav").get_by_role("link").all():
+        at = entry.bounding_box()
+        if at is None:
+            continue
+        tall.add(round(at["height"]))
+        name = entry.inner_text()
+        assert at["x"] >= 0 and at["x"] + at["width"] <= SIZES[long.size][0], name
+        words = entry.locator("p")
+        if long.name not in name:
+            assert words.evaluate("one => one.scrollWidth <= one.clientWidth"), name
+    assert len(tall) == 1, f"an entry of the menu has more lines than others: {tall}"
+    # One finds one's account all the same.
+    long.menu(long.name)
+    long.heading(long.name)
+    long.picture("account-long-name")
