@@ -13,7 +13,7 @@ import requests
 from streamlit.testing.v1 import AppTest
 
 from frontend import widgets
-from frontend.api import UNREACHABLE, Api
+from frontend.api import NO_ADDRESS, UNREACHABLE, Api
 from frontend.live import counts
 from frontend.logins import Login
 from frontend.tests.people import PASSWORD
@@ -317,6 +317,12 @@ def test_eventflow_is_down(monkeypatch):
     for name in ("", "bookings", "organize", "messages"):
         assert UNREACHABLE in words(open_page(name, login)), name
     assert UNREACHABLE in words(open_page(event="e"))
+
+
+def test_pages_that_do_not_know_where_eventflow_is(monkeypatch):
+    monkeypatch.setenv("API_URL", "localhost:8080")
+    for page in (open_page(), open_page(event="e")):
+        assert NO_ADDRESS in words(page)
 
 
 # -- messages, on an EventFlow that has them ------------------------------------------------
