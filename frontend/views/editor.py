@@ -384,7 +384,9 @@ def _tell(names: list[str], one: dict[str, Any]) -> None:
     with st.container(border=True):
         st.write("The event was changed while you were at this form. It has now:")
         widgets.facts({LABELS[name]: _words(name, one) for name in names})
-        st.caption("What you typed is still here. Only what you changed yourself will be saved.")
+        st.caption(
+            "What you typed is still here. “Save” now saves what you changed, and only that."
+        )
         if st.button("Start again from what is saved", icon=":material/refresh:", key="edit-anew"):
             forms.done("edit")
             st.rerun()
