@@ -4,8 +4,11 @@
 """
 
 import streamlit as st
+from starlette.middleware import Middleware
 
 from frontend.keep import routes
+from frontend.links import EventLinks
 
 # An app with one route of its own beside the pages: a page cannot set a cookie, an answer can.
-app = st.App("frontend/main.py", routes=routes())
+# Nor can a page send a browser on without leaving a step to go back to.
+app = st.App("frontend/main.py", routes=routes(), middleware=[Middleware(EventLinks)])

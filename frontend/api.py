@@ -15,8 +15,6 @@ import requests
 from requests.adapters import HTTPAdapter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from frontend.logins import Login
 
 # Seconds until a connection is there, and until an answer is.
@@ -230,15 +228,16 @@ class Api:
         answer = self.read(path, **params)
         return Page(answer.value, answer.cursor)
 
-    def pages(self, path: str, *, most: int, **params: Any) -> Iterator[dict[str, Any]]:
-        """The entries of up to `most` pages of a list."""
-        cursor = None
+    def pages(self, path: str, *, most: int, **params: Any) -> Page:
+        """Up to `most` pages of a list as one; its cursor says that there are more."""
+        whole = Page()
         for _ in range(most):
-            page = self.page(path, cursor=cursor, **params)
-            yield from page.items
-            cursor = page.cursor
-            if cursor is None:
-                return
+            page = self.page(path, cursor=whole.cursor, **params)
+            whole.items += page.items
+            whole.cursor = page.cursor
+            if page.cursor is None:
+                break
+        return whole
 
     def write(
         self,
@@ -248,15 +247,18 @@ class Api:
         *,
         intent: str | None = None,
         if_match: str | None = None,
+        event_id: str | None = None,
     ) -> Answer:
         """A write under one idempotency key per intention.
 
         Without `intent` the same call is the same intention until its outcome is known. With
         one (a form that was opened), the same call of it is never done twice at all.
+        `event_id` is where it makes something: what is seen there tells its outcome too
+        (`Login.settled_at`).
         """
         assert self.login, "only who is logged in writes"
         print_ = fingerprint(method, path, body, intent)
-        key = print_ if intent else self.login.key_for(print_)
+        key = print_ if intent else self.login.key_for(print_, event_id)
         headers = {"idempotency-key": key}
         if if_match:
             headers["if-match"] = if_match

@@ -41,14 +41,15 @@ export default function ({ data, setTriggerValue }) {
 _MOUNT = component("eventflow_keep", js=_SEND)
 
 
-def _base() -> str:
-    base = (st.get_option("server.baseUrlPath") or "").strip("/")
-    return f"/{base}" if base else ""
+def base() -> str:
+    """The path below which the pages are, without a slash at its end."""
+    words = (st.get_option("server.baseUrlPath") or "").strip("/")
+    return f"/{words}" if words else ""
 
 
 def path() -> str:
     """Where tickets are changed."""
-    return f"{_base()}/session"
+    return f"{base()}/session"
 
 
 def routes() -> list[Route]:
@@ -68,7 +69,7 @@ async def change(request: Request) -> Response:
         COOKIE,
         name,
         max_age=IDLE_S,
-        path=f"{_base()}/",
+        path=f"{base()}/",
         secure=scheme == "https",
         httponly=True,
         samesite="strict",

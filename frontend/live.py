@@ -20,6 +20,37 @@ def counts(event_id: str) -> dict[str, Any]:
     return Api().read(f"/events/{event_id}/availability").value
 
 
+@st.cache_data(ttl=SHARED_S, max_entries=SHARED_EVENTS, show_spinner=False)
+def known(event_id: str) -> dict[str, Any]:
+    """An event as anybody may see it, for everybody alike."""
+    return Api().read(f"/events/{event_id}").value
+
+
+def as_of_now(one: dict[str, Any]) -> dict[str, Any]:
+    """The event by the clock of now; the copy that all share where it is newer than `one`.
+
+    From the same `one`, a status never goes back: pages are drawn anew when it changes, and
+    a clock that is set must not make them do it over and over.
+    """
+    shared = known(one["id"])
+    newest = shared if shared["version"] > one["version"] else one
+    return newest | {"status": status(newest, CLOCK.now())}
+
+
+def status(one: dict[str, Any], now: float) -> str:
+    """What the status that EventFlow gave an event has become since."""
+
+    def reached(name: str) -> bool:
+        return now >= fmt.moment(one[name]).timestamp()
+
+    if reached("end_time"):
+        return "ended"
+    told = one["status"]
+    if told == "not_yet_open" and reached("booking_opens_at"):
+        told = "open"
+    return "closed" if told in ("open", "sold_out") and reached("booking_closes_at") else told
+
+
 @st.fragment(run_every="1s")
 def countdown(hold: dict[str, Any]) -> None:
     """How long the held places are still set aside."""

@@ -40,7 +40,8 @@ class Login:
         self.user: dict[str, Any] = user or {}
         # Event id -> hold id. EventFlow has no list of them.
         self.holds: OrderedDict[str, str] = OrderedDict()
-        self._keys: OrderedDict[str, str] = OrderedDict()
+        # Fingerprint of a write -> its key, and the event where it makes something.
+        self._keys: OrderedDict[str, tuple[str, str | None]] = OrderedDict()
 
     @property
     def over(self) -> bool:
@@ -71,10 +72,10 @@ class Login:
                 raise
             self.access, self._refresh = pair["access_token"], pair["refresh_token"]
 
-    def key_for(self, fingerprint: str) -> str:
+    def key_for(self, fingerprint: str, event_id: str | None = None) -> str:
         """The idempotency key of a write that is not settled yet."""
         with self._lock:
-            key = self._keys.setdefault(fingerprint, secrets.token_hex(16))
+            key, _ = self._keys.setdefault(fingerprint, (secrets.token_hex(16), event_id))
             _trim(self._keys, OPEN_WRITES)
             return key
 
@@ -82,6 +83,15 @@ class Login:
         """The outcome is known: the same write later is another one."""
         with self._lock:
             self._keys.pop(fingerprint, None)
+
+    def settled_at(self, event_id: str) -> None:
+        """What one has at an event is known, so whatever was to make it is done or void.
+
+        Kept any longer, its key would get the old answer when it is over and made again.
+        """
+        with self._lock:
+            kept = self._keys.items()
+            self._keys = OrderedDict(one for one in kept if one[1][1] != event_id)
 
     def remember_hold(self, event_id: str, hold_id: str) -> None:
         """Where to find a hold again."""

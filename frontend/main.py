@@ -24,6 +24,9 @@ OUTSIDE = ("events", "login", "register")
 # Where pages that aren't in it belong.
 WITHIN = {"event": "events", "manage": "organize", "create": "organize"}
 
+# What is forgotten when one leaves the page that it belongs to. Forms see to themselves.
+_OF_PAGE = {"manage": "manage-lists"}
+
 
 def who_is_there() -> None:
     """Finds the login of this window: its own, or that of the browser's cookie."""
@@ -96,6 +99,9 @@ def main() -> None:
     name = next(name for name, one in known.items() if one == page)
     st.session_state["page"] = name
     forms.shown(name)
+    for owner, kept in _OF_PAGE.items():
+        if owner != name:
+            st.session_state.pop(kept, None)
     widgets.style()
     widgets.navigation(INSIDE if person else OUTSIDE, WITHIN.get(name, name))
     widgets.show_flashes()

@@ -1,4 +1,4 @@
-"""One EventFlow for all tests of a run."""
+"""What tests start: an EventFlow for all of them, and browsers with one of their own."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
-from frontend.tests import servers
+from frontend import widgets
+from frontend.live import counts, known
+from frontend.logins import Login
+from frontend.tests import apps, people, servers
 from frontend.tests.stub import Asked, Stub, Told
 
 if TYPE_CHECKING:
@@ -43,3 +47,81 @@ def stub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Stub]]:
     yield start
     for one in started:
         one.end()
+
+
+@pytest.fixture(autouse=True)
+def _fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What is shared for two seconds is not by tests. There is no browser with an address."""
+    monkeypatch.setattr(widgets, "address", lambda: None)
+    counts.clear()
+    known.clear()
+    yield
+    counts.clear()
+    known.clear()
+
+
+@pytest.fixture
+def somebody(eventflow_url: str) -> apps.Person:
+    """A new person."""
+    assert eventflow_url
+    return apps.new_person()
+
+
+@pytest.fixture
+def ada() -> Login:
+    """Somebody at a stub."""
+    return Login({"access_token": "a", "refresh_token": "r"}, apps.SOMEBODY)
+
+
+# -- in a browser ---------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium."""
+    with sync_playwright() as play:
+        one = play.chromium.launch(executable_path=people.CHROMIUM, args=people.FLAGS)
+        yield one
+        one.close()
+
+
+@pytest.fixture
+def size() -> str:
+    """How wide the browser is."""
+    return "desktop"
+
+
+@pytest.fixture
+def api(tmp_path) -> Iterator[str]:
+    """An EventFlow where nothing has happened yet."""
+    program = servers.eventflow(tmp_path)
+    yield program.found
+    program.end()
+
+
+@pytest.fixture
+def home(tmp_path, api: str) -> Iterator[str]:
+    """The pages, started as README says."""
+    program = servers.pages(tmp_path, api)
+    yield program.found
+    program.end()
+    # A page that breaks says so in the log only.
+    broken = [line for line in program.lines if "Traceback" in line or "Uncaught" in line]
+    assert not broken, "\n".join(program.lines[-60:])
+    shown = "\n".join(program.lines)
+    assert "eyJ" not in shown, "a token is in the log"
+    assert people.PASSWORD not in shown, "a password is in the log"
+
+
+@pytest.fixture
+def visitor(browser: Browser, home: str, size: str) -> Iterator[Callable[[str], people.Person]]:
+    """People, by name, each with a browser of their own."""
+    all_of_them: list[people.Person] = []
+
+    def make(name: str) -> people.Person:
+        all_of_them.append(people.Person(browser, home, size, name))
+        return all_of_them[-1]
+
+    yield make
+    for one in all_of_them:
+        one.context.close()

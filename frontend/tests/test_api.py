@@ -128,11 +128,17 @@ def test_lists_are_followed_up_to_a_bound(stub):
         query = parse_qs(urlsplit(asked.path).query)
         number = int(query.get("cursor", ["0"])[0])
         link = f'</bookings?limit=1&cursor={number + 1}>; rel="next"'
-        return Told(200, [{"n": number}], {"link": link})
+        return Told(200, [{"n": number}], {"link": link} if number < 4 else {})
 
     one = stub(answer)
-    assert [entry["n"] for entry in Api().pages("/bookings", most=3, limit=1)] == [0, 1, 2]
-    assert len(one.asked) == 3
+    part = Api().pages("/bookings", most=3, limit=1)
+    assert [entry["n"] for entry in part.items] == [0, 1, 2]
+    assert part.cursor and len(one.asked) == 3
+    # All of them, and no more is asked for.
+    for most in (5, 6):
+        whole = Api().pages("/bookings", most=most, limit=1)
+        assert [entry["n"] for entry in whole.items] == [0, 1, 2, 3, 4]
+        assert whole.cursor is None
 
 
 def test_a_write_is_repeated_under_the_same_key_after_a_lost_connection(stub):
@@ -156,6 +162,25 @@ def test_the_key_stays_until_the_outcome_is_known_and_then_is_another(stub):
     api.write("POST", "/bookings", body)
     keys = [asked.headers["idempotency-key"] for asked in one.asked]
     assert keys[0] == keys[1] == keys[2] != keys[3]
+
+
+def test_what_is_seen_at_an_event_settles_what_was_asked_there(stub):
+    one = stub(lambda _: Told(503, {"detail": "Who knows."}))
+    api = Api(Login(pair(1)))
+
+    def keys() -> list[str]:
+        start = len(one.asked)
+        for event_id in ("e", "f", None):
+            with pytest.raises(ApiError):
+                api.write("POST", "/bookings", {"event_id": event_id}, event_id=event_id)
+        return [asked.headers["idempotency-key"] for asked in one.asked[start:]]
+
+    first, again = keys(), keys()
+    assert first == again
+    api.login.settled_at("e")
+    then = keys()
+    assert then[0] != first[0]
+    assert then[1:] == first[1:]
 
 
 def test_a_refusal_settles_a_key_and_a_breakdown_does_not(stub):

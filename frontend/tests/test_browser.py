@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 import requests
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import expect
 
-from frontend.tests import servers
-from frontend.tests.people import CHROMIUM, FLAGS, PASSWORD, PATIENCE, SIZES, Person
+from frontend.tests.people import PASSWORD, PATIENCE, SIZES, Person
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 # Every kind of thing that a page might take for its own.
 HOSTILE = (
@@ -22,59 +21,15 @@ HOSTILE = (
 HOSTILE_TEXT = "<script>alert(3)</script>\n# no heading\n| no | table |"
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Debian's Chromium."""
-    with sync_playwright() as play:
-        one = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield one
-        one.close()
-
-
 @pytest.fixture(params=SIZES)
 def size(request: pytest.FixtureRequest) -> str:
     """How wide the browser is."""
     return request.param
 
 
-@pytest.fixture
-def api(tmp_path) -> Iterator[str]:
-    """An EventFlow where nothing has happened yet."""
-    program = servers.eventflow(tmp_path)
-    yield program.found
-    program.end()
-
-
-@pytest.fixture
-def home(tmp_path, api: str) -> Iterator[str]:
-    """The pages, started as README says."""
-    program = servers.pages(tmp_path, api)
-    yield program.found
-    program.end()
-    # A page that breaks says so in the log only.
-    broken = [line for line in program.lines if "Traceback" in line or "Uncaught" in line]
-    assert not broken, "\n".join(program.lines[-60:])
-    shown = "\n".join(program.lines)
-    assert "eyJ" not in shown and PASSWORD not in shown, "a secret is in the log"
-
-
-@pytest.fixture
-def somebody(browser: Browser, home: str, size: str) -> Iterator[Callable[[str], Person]]:
-    """People, by name, each with a browser of their own."""
-    all_of_them: list[Person] = []
-
-    def make(name: str) -> Person:
-        all_of_them.append(Person(browser, home, size, name))
-        return all_of_them[-1]
-
-    yield make
-    for one in all_of_them:
-        one.context.close()
-
-
-def test_the_whole_flow(somebody: Callable[[str], Person], api: str) -> None:
+def test_the_whole_flow(visitor: Callable[[str], Person], api: str) -> None:
     """From an empty EventFlow to a deleted event."""
-    ada, ben, cyd = somebody("ada"), somebody("ben"), somebody("cyd")
+    ada, ben, cyd = visitor("ada"), visitor("ben"), visitor("cyd")
     arrives(ada)
     link = creates(ada)
     holds_and_books(ben, link)
@@ -195,6 +150,13 @@ def holds_and_books(ben: Person, link: str) -> None:
     ben.click("More time")
     ben.sees("You hold 2 places")
     ben.click("Give them back")
+    question = ben.page.get_by_role("dialog")
+    expect(question).to_contain_text("You give up 2 places", timeout=PATIENCE)
+    ben.picture("event-give-back-question")
+    ben.click("Keep them", question)
+    ben.sees("You hold 2 places")
+    ben.click("Give them back")
+    ben.agree("Give them back")
     ben.sees("You gave the places back.")
     ben.fill("Places", "2")
     ben.click("Hold for now")
@@ -295,10 +257,18 @@ def tells(ada: Person, cyd: Person) -> None:
     ada.fill("Subject", "Bring <i>cups</i>")
     ada.fill("Text", "There are none.")
     ada.picture("manage-message")
-    ada.click("Send")
+    # Twice, as quickly as one can: it is one message all the same.
+    ada.page.get_by_role("button", name="Send", exact=True).dblclick()
     ada.sees("On its way to 1 person.")
-    # It arrives while one looks.
-    cyd.sees("Bring <i>cups</i>")
+    # The form is empty again, and what is sent out of it comes after the first.
+    ada.settle()
+    expect(ada.page.get_by_label("Subject", exact=True)).to_have_value("", timeout=PATIENCE)
+    ada.fill("Subject", "Saucers too")
+    ada.fill("Text", "There are none.")
+    ada.click("Send")
+    # They arrive while one looks.
+    cyd.sees("Saucers too")
+    expect(cyd.page.get_by_role("heading", name="Bring <i>cups</i>")).to_have_count(1)
     cyd.tab("Preferences")
     cyd.page.get_by_text("When an organizer writes to me").click()
     cyd.click("Save")

@@ -6,17 +6,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from frontend.api import Api
-from frontend.tests import test_pages
+from frontend.tests.apps import click, new_person, open_page, stand, words
 from frontend.tests.people import PASSWORD
-from frontend.tests.test_pages import click, new_person, open_page, stand, words
 
 if TYPE_CHECKING:
     from streamlit.testing.v1 import AppTest
 
-    from frontend.tests.test_pages import Person
-
-# As for all pages: a fresh start, and somebody with an account.
-_fresh, somebody = test_pages._fresh, test_pages.somebody
+    from frontend.tests.apps import Person
 
 
 def change(who: Person, made: dict[str, Any], **fields: Any) -> None:
@@ -165,8 +161,8 @@ def test_a_change_is_still_there_after_logging_in_again(somebody):
 
 def test_a_message_is_still_there_after_logging_in_again(somebody):
     made = somebody.make_event()
-    key = f"message-{made['id']}"
     app = open_page("manage", somebody.login, event=made["id"])
+    key = f"message-{made['id']}-{app.session_state['form-message']['intent']}"
     app.text_input(key=f"{key}-subject").input("Cups")
     app.text_area(key=f"{key}-text").input("There are none.")
     app.selectbox(key=f"{key}-to").set_value("everyone")

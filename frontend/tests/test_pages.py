@@ -3,118 +3,30 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 import requests
-from streamlit.testing.v1 import AppTest
 
-from frontend import widgets
 from frontend.api import NO_ADDRESS, UNREACHABLE, Api
 from frontend.live import counts
 from frontend.logins import Login
+from frontend.tests.apps import (
+    SOMEBODY,
+    click,
+    first_run,
+    new_person,
+    one_event,
+    open_page,
+    stand,
+    words,
+)
 from frontend.tests.people import PASSWORD
-from frontend.tests.servers import ROOT, free_port
+from frontend.tests.servers import free_port
 from frontend.tests.stub import Asked, Told
 from frontend.views import event, messages
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-# Seconds that a page may take: a bound against hanging.
-PATIENCE = 60
-SOMEBODY = {"id": "u1", "username": "ada", "email": "a@example.org", "role": "attendee"}
-
-
-@pytest.fixture(autouse=True)
-def _fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Counts are shared for two seconds, but not by tests. There is no browser with an address."""
-    monkeypatch.setattr(widgets, "address", lambda: None)
-    counts.clear()
-    yield
-    counts.clear()
-
-
-@dataclass
-class Person:
-    """Somebody with an account at the real EventFlow."""
-
-    name: str
-    login: Login
-
-    def make_event(self, **fields: Any) -> dict[str, Any]:
-        """An event of theirs."""
-        start = datetime.now(UTC) + timedelta(days=30)
-        body = {
-            "title": "Tea",
-            "description": "",
-            "location": "Bern",
-            "capacity": 2,
-            "price": 0,
-            "start_time": start.isoformat(),
-            "end_time": (start + timedelta(hours=2)).isoformat(),
-        }
-        return Api(self.login).write("POST", "/events", body | fields).value
-
-    def book(self, made: dict[str, Any], **fields: Any) -> dict[str, Any]:
-        """A booking of theirs, made elsewhere."""
-        return Api(self.login).write("POST", "/bookings", {"event_id": made["id"]} | fields).value
-
-
-@pytest.fixture
-def somebody(eventflow_url: str) -> Person:
-    """A new person."""
-    assert eventflow_url
-    return new_person()
-
-
-def new_person() -> Person:
-    """A new person at whatever `API_URL` names."""
-    name = f"p{uuid.uuid4().hex[:12]}"
-    user = Api().register(name, f"{name}@example.org", PASSWORD, None)
-    return Person(name, Login(Api().log_in(name, PASSWORD), user))
-
-
-def open_page(name: str = "", login: Login | None = None, **query: str) -> AppTest:
-    """A page as somebody sees it first. `AppTest` can switch to files only, ours are functions."""
-    app = AppTest.from_file(str(ROOT / "frontend/main.py"), default_timeout=PATIENCE)
-    app.session_state["login"] = login
-    app.query_params.update(query)
-    app.context["timezone"] = "Europe/Zurich"
-    app.context["url"] = "http://pages.example/"
-    app.run()
-    if name:
-        stand(app, name)
-        app.run()
-    assert not app.exception, app.exception[0].value
-    return app
-
-
-def stand(app: AppTest, name: str) -> None:
-    """From here on runs are of this page. A browser notes by itself where it was sent."""
-    pages = app._registered_pages.items()
-    app._page_hash = next(key for key, one in pages if one["url_pathname"] == name)
-
-
-def words(app: AppTest) -> str:
-    """All that can be read on a page."""
-    parts: list[str] = []
-    for kind in ("html", "markdown", "caption", "info", "warning", "error", "success", "toast"):
-        for one in getattr(app, kind):
-            parts.append(one.proto.body if kind == "html" else one.value)
-    return "\n".join(parts).replace("\\", "").replace("\u2060", "")
-
-
-def click(app: AppTest, label: str) -> AppTest:
-    """A button by what is written on it."""
-    found = [one for one in app.button if one.label == label]
-    assert found, f"{label} is not among {[one.label for one in app.button]}"
-    found[0].click().run()
-    assert not app.exception, app.exception[0].value
-    return app
 
 
 def test_an_expired_token_is_renewed_without_a_word(somebody):
@@ -195,49 +107,19 @@ def test_an_expired_hold_can_still_be_booked(stub):
     assert "More time" not in [one.label for one in app.button]
 
 
-def one_event(asked: Asked) -> Any:
-    """Answers for the page of an event."""
-    if "/bookings/user/" in asked.path:
-        return None
-    if asked.path.endswith("/availability"):
-        return {
-            "capacity": 1,
-            "booked": 0,
-            "held": 0,
-            "free": 1,
-            "available": 1,
-            "waitlisted": 0,
-            "waitlist_entries": 0,
-        }
-    return {
-        "id": "e",
-        "title": "Tea",
-        "description": "",
-        "location": "Bern",
-        "price": 0,
-        "timezone": "UTC",
-        "start_time": "2999-01-01T00:00:00.000Z",
-        "end_time": "2999-01-02T00:00:00.000Z",
-        "booking_opens_at": "2020-01-01T00:00:00.000Z",
-        "booking_closes_at": "2999-01-01T00:00:00.000Z",
-        "organizer_id": "other",
-        "status": "open",
-    }
-
-
 @pytest.mark.parametrize(
     ("status", "sentence"),
     [
         ("ended", "This event is over."),
         ("closed", "Booking is closed."),
-        ("not_yet_open", "Booking opens Wed 1 Jan 2020, 00:00 (UTC)."),
+        ("not_yet_open", "Booking opens Mon 1 Jan 2998, 00:00 (UTC)."),
     ],
 )
 def test_what_cannot_be_booked_says_why(stub, status, sentence):
     def answer(asked: Asked) -> Told:
         told = one_event(asked)
         if told and "status" in told:
-            told["status"] = status
+            told |= {"status": status, "booking_opens_at": "2998-01-01T00:00:00.000Z"}
         return Told(200, told)
 
     stub(answer)
@@ -292,6 +174,11 @@ def test_an_event_that_is_not_there(eventflow_url):
     assert eventflow_url
     for odd in ("nonsense", str(uuid.uuid4())):
         assert "There is no such event" in words(open_page(event=odd))
+
+
+def test_a_link_to_an_event_is_no_page_of_its_own(somebody):
+    made = somebody.make_event()
+    assert first_run(event=made["id"]).session_state["page"] == "event"
 
 
 def test_a_new_event_is_made_once_however_often_it_is_sent(somebody):
@@ -367,12 +254,6 @@ class Mailing:
         more = start + 20 < len(self.kept)
         link = {"link": '</notifications?cursor=c20>; rel="next"'} if more else {}
         return Told(200, self.kept[start : start + 20], link)
-
-
-@pytest.fixture
-def ada() -> Login:
-    """Somebody at a stub."""
-    return Login({"access_token": "a", "refresh_token": "r"}, SOMEBODY)
 
 
 def test_messages_are_shown_page_by_page(stub, ada):

@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from frontend import format as fmt
+from frontend import live
+from frontend.api import Page
 from frontend.views import bookings, editor, organize
 
 EVENT = {
@@ -70,6 +72,25 @@ def test_bookings_are_sorted_out_by_time():
     assert coming == [nothing_known, own[1], own[0]]
     assert past == [own[3], own[2]]
     assert cancelled == [own[4]]
+
+
+@pytest.mark.parametrize(
+    ("told", "in_time"),
+    [
+        ("not_yet_open", ["not_yet_open", "open", "closed", "ended"]),
+        ("open", ["open", "open", "closed", "ended"]),
+        ("sold_out", ["sold_out", "sold_out", "closed", "ended"]),
+        # Closed by its organizer: no hour opens it.
+        ("closed", ["closed", "closed", "closed", "ended"]),
+        ("ended", ["ended", "ended", "ended", "ended"]),
+    ],
+)
+def test_a_status_goes_on_with_the_clock(told, in_time):
+    one = EVENT | {"status": told}
+    hours = [one[name] for name in ("booking_opens_at", "booking_closes_at", "end_time")]
+    opens, closes, ends = (fmt.moment(hour).timestamp() for hour in hours)
+    assert [live.status(one, at) for at in (opens - 1, opens, closes, ends)] == in_time
+    assert live.status(one, ends - 1) == in_time[2]
 
 
 def filled(**other) -> dict:
@@ -178,10 +199,10 @@ def test_the_sales_curve_begins_and_ends():
         return {"updated_at": at, "quantity": quantity, "status": status}
 
     now = datetime(2027, 1, 1, tzinfo=UTC).timestamp()
-    assert organize.sales([booked("2026-12-01T00:00:00Z", 1, "waitlisted")], EVENT, now).empty
-    curve = organize.sales(
-        [booked("2026-12-02T00:00:00Z", 2), booked("2026-12-01T00:00:00Z", 1)], EVENT, now
-    )
+    waiting = Page([booked("2026-12-01T00:00:00Z", 1, "waitlisted")])
+    assert organize.sales(waiting, EVENT, now).empty
+    newest = [booked("2026-12-02T00:00:00Z", 2), booked("2026-12-01T00:00:00Z", 1)]
+    curve = organize.sales(Page(newest), EVENT, now)
     assert list(curve["places"]) == [0, 1, 3, 3]
     assert [at.isoformat()[:10] for at in curve["at"]] == [
         "2026-11-25",
@@ -189,3 +210,8 @@ def test_the_sales_curve_begins_and_ends():
         "2026-12-02",
         "2027-01-01",
     ]
+
+    # The newest three of five places begin above the other two.
+    cut = organize.sales(Page(newest, "there is more"), EVENT | {"booked": 5}, now)
+    assert list(cut["places"]) == [2, 3, 5, 5]
+    assert cut["at"][0].isoformat()[:10] == "2026-12-01"

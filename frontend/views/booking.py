@@ -12,6 +12,8 @@ from frontend import widgets
 from frontend.api import ApiError, SessionOver
 from frontend.live import countdown, counts
 
+# Under one key the answer may be of an earlier click, to which it never came.
+OVER = "That was done earlier, and is over by now. Please try again."
 # Places that one may ask for; what an event allows, EventFlow says when it is more.
 MOST = 100
 
@@ -31,9 +33,12 @@ def mine(event_id: str) -> Mine:
         return Mine()
     api = widgets.api()
     own = api.read(f"/bookings/user/me/event/{event_id}").value
-    hold_id = login.holds.get(event_id)
-    if own or not hold_id:
+    if own:
+        login.settled_at(event_id)
         return Mine(own)
+    hold_id = login.holds.get(event_id)
+    if not hold_id:
+        return Mine()
     try:
         hold = api.read(f"/bookings/holds/{hold_id}").value
     except SessionOver:
@@ -43,6 +48,7 @@ def mine(event_id: str) -> Mine:
             raise
         hold = None
     if hold and hold["status"] in ("held", "expired"):
+        login.settled_at(event_id)
         return Mine(None, hold)
     login.forget_hold(event_id)
     return Mine()
@@ -102,16 +108,19 @@ def _offer(one: dict[str, Any], seen: dict[str, Any]) -> None:
 def _attempt(one: dict[str, Any], places: int, *, waits: bool) -> None:
     body = {"event_id": one["id"], "quantity": places, "join_waitlist": waits}
     try:
-        made = widgets.api().write("POST", "/bookings", body).value
+        widgets.api().write("POST", "/bookings", body, event_id=one["id"])
     except ApiError as error:
         _refused(one, error)
         return
-    _tell(made)
+    _tell(mine(one["id"]).booking)
     _anew(one["id"])
 
 
-def _tell(made: dict[str, Any]) -> None:
-    if made["status"] == "confirmed":
+def _tell(made: dict[str, Any] | None) -> None:
+    """What there is now; an answer alone doesn't show that it still is."""
+    if made is None:
+        widgets.flash(OVER, ":material/info:")
+    elif made["status"] == "confirmed":
         widgets.flash(f"Booked: {fmt.count(made['quantity'], 'place')}.")
     else:
         widgets.flash(
@@ -137,11 +146,13 @@ def _refused(one: dict[str, Any], error: ApiError) -> None:
 def _hold(one: dict[str, Any], places: int) -> None:
     body = {"event_id": one["id"], "quantity": places}
     try:
-        hold = widgets.api().write("POST", "/bookings/holds", body).value
+        hold = widgets.api().write("POST", "/bookings/holds", body, event_id=one["id"]).value
     except ApiError as error:
         _refused(one, error)
         return
     st.session_state["login"].remember_hold(one["id"], hold["id"])
+    if mine(one["id"]) == Mine():
+        _tell(None)
     _anew(one["id"])
 
 
@@ -170,7 +181,7 @@ def _held(one: dict[str, Any], hold: dict[str, Any]) -> None:
 
 def _confirm(one: dict[str, Any], hold: dict[str, Any]) -> None:
     try:
-        made = widgets.api().write("POST", "/bookings", {"hold_id": hold["id"]}).value
+        widgets.api().write("POST", "/bookings", {"hold_id": hold["id"]})
     except ApiError as error:
         if error.code == "hold_expired":
             st.session_state["login"].forget_hold(one["id"])
@@ -178,9 +189,16 @@ def _confirm(one: dict[str, Any], hold: dict[str, Any]) -> None:
             _anew(one["id"])
         widgets.problem(error)
         return
-    st.session_state["login"].forget_hold(one["id"])
-    _tell(made)
+    _over(one["id"])
+    _tell(mine(one["id"]).booking)
     _anew(one["id"])
+
+
+def _over(event_id: str) -> None:
+    """A hold became a booking, or was given back: nothing from before is open any more."""
+    login = st.session_state["login"]
+    login.forget_hold(event_id)
+    login.settled_at(event_id)
 
 
 def _extend(one: dict[str, Any], hold: dict[str, Any]) -> None:
@@ -199,15 +217,24 @@ def _extend(one: dict[str, Any], hold: dict[str, Any]) -> None:
 
 
 def _release(one: dict[str, Any], hold: dict[str, Any]) -> None:
-    try:
-        widgets.api().write("DELETE", f"/bookings/holds/{hold['id']}")
-    except ApiError as error:
-        if error.status != 404:
-            widgets.problem(error)
-            return
-    st.session_state["login"].forget_hold(one["id"])
-    widgets.flash("You gave the places back.", ":material/undo:")
-    _anew(one["id"])
+    def act() -> None:
+        try:
+            widgets.api().write("DELETE", f"/bookings/holds/{hold['id']}")
+        except ApiError as error:
+            if error.status != 404:
+                raise
+        _over(one["id"])
+        counts.clear(one["id"])
+        widgets.flash("You gave the places back.", ":material/undo:")
+
+    places = fmt.count(hold["quantity"], "place")
+    widgets.ask(
+        f"Give back {places}?",
+        f"You give up {places} at “{one['title']}”. Whoever waits or comes next gets them.",
+        "Give them back",
+        act,
+        no="Keep them",
+    )
 
 
 # -- with a booking -------------------------------------------------------------------------
@@ -243,6 +270,7 @@ def cancel_button(own: dict[str, Any], name: str) -> None:
 
     def act() -> None:
         widgets.api().write("DELETE", f"/bookings/{own['id']}")
+        st.session_state["login"].settled_at(own["event_id"])
         counts.clear(own["event_id"])
         widgets.flash("You left the waitlist." if waiting else "The booking is cancelled.")
 

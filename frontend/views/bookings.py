@@ -21,8 +21,8 @@ def page() -> None:
     widgets.title("My bookings")
     if not widgets.need_login("see your bookings"):
         return
-    own = list(widgets.api().pages("/users/me/bookings", most=PAGES, limit=PAGE))
-    coming, past, cancelled = sorted_out(own, CLOCK.now())
+    own = widgets.api().pages("/users/me/bookings", most=PAGES, limit=PAGE)
+    coming, past, cancelled = sorted_out(own.items, CLOCK.now())
     names = [f"Coming ({len(coming)})", f"Past ({len(past)})", f"Cancelled ({len(cancelled)})"]
     one, two, three = st.tabs(names)
     with one:
@@ -31,8 +31,8 @@ def page() -> None:
         _list(past, "Nothing yet", "Events that you have been to will be here.")
     with three:
         _list(cancelled, "Nothing cancelled", "Neither by you nor by an organizer.")
-    if len(own) == PAGE * PAGES:
-        st.caption(f"These are the newest {PAGE * PAGES}; older ones are not shown.")
+    if own.cursor:
+        st.caption(f"These are the newest {len(own.items)}; older ones are not shown.")
 
 
 def sorted_out(

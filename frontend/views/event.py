@@ -10,24 +10,21 @@ import streamlit as st
 from frontend import format as fmt
 from frontend import widgets
 from frontend.api import ApiError, SessionOver
-from frontend.live import counts
+from frontend.keep import base
+from frontend.live import as_of_now, counts
 from frontend.views import booking
 
-# How often counts and the own place are looked at again.
+# How often the event, its counts and the own place are looked at again.
 REFRESH = "3s"
 
 
 def page() -> None:
     """The event in the address."""
-    show(st.query_params.get("event", ""))
-
-
-def show(event_id: str) -> None:
-    """The page of an event."""
+    event_id = st.query_params.get("event", "")
     widgets.link("events", "All events", icon=":material/arrow_back:")
     try:
         # Nothing at all would be the list of all events.
-        one = widgets.api().read(f"/events/{quote(event_id, safe='') or 'none'}").value
+        one = as_of_now(widgets.api().read(f"/events/{quote(event_id, safe='') or 'none'}").value)
     except ApiError as error:
         if error.status not in (400, 404):
             raise
@@ -69,47 +66,46 @@ def _describe(one: dict[str, Any]) -> None:
 def share_link(event_id: str) -> str:
     """The address of an event's page, as the browser would reach it."""
     here = urlsplit(st.context.url or "http://localhost:8501/")
-    base = (st.get_option("server.baseUrlPath") or "").strip("/")
-    path = f"/{base}/" if base else "/"
-    return urlunsplit((here.scheme, here.netloc, path, urlencode({"event": event_id}), ""))
+    return urlunsplit((here.scheme, here.netloc, f"{base()}/", urlencode({"event": event_id}), ""))
 
 
 def _part(one: dict[str, Any]) -> None:
     """Counts, and what one may do; the whole is drawn anew when that changes."""
-    mine = booking.mine(one["id"])
-    shown = _Shown(counts(one["id"]), mine.booking, mine.hold)
-    _live(one["id"], shown.key)
-    booking.panel(one, shown.counts, mine)
+    own, seen = booking.mine(one["id"]), counts(one["id"])
+    _live(one, _Shown(one, seen, own))
+    booking.panel(one, seen, own)
 
 
 class _Shown:
-    """What decides which buttons there are."""
+    """What decides which words and which buttons there are."""
 
-    def __init__(
-        self, seen: dict[str, Any], own: dict[str, Any] | None, hold: dict[str, Any] | None
-    ) -> None:
-        self.counts = seen
+    def __init__(self, one: dict[str, Any], seen: dict[str, Any], own: booking.Mine) -> None:
+        self.booking = own.booking and (own.booking["id"], own.booking["status"])
         self.key = (
+            # Whatever its organizer changes makes another version of it.
+            one["version"],
+            one["status"],
             seen["available"] > 0,
-            own and (own["id"], own["status"]),
-            hold and (hold["id"], hold["status"], hold["expires_at"]),
+            self.booking,
+            own.hold and (own.hold["id"], own.hold["status"], own.hold["expires_at"]),
         )
 
 
 @st.fragment(run_every=REFRESH)
-def _live(event_id: str, shown: tuple[Any, ...]) -> None:
+def _live(one: dict[str, Any], shown: _Shown) -> None:
     """The counts, the own place in the queue and the own hold, as they are now."""
     try:
-        seen, mine = counts(event_id), booking.mine(event_id)
+        seen, mine = counts(one["id"]), booking.mine(one["id"])
+        now = _Shown(as_of_now(one), seen, mine)
     except ApiError as error:
         if error.status == 404 or isinstance(error, SessionOver):
             st.rerun()
         # What is known stays on the page; it is said that it may be old.
         st.caption(f":material/cloud_off: {fmt.plain(error.words())}")
         return
-    now = _Shown(seen, mine.booking, mine.hold)
-    if now.key != shown:
-        if now.key[1] != shown[1] and mine.booking and mine.booking["status"] == "confirmed":
+    if now.key != shown.key:
+        own = mine.booking
+        if own and own["status"] == "confirmed" and now.booking != shown.booking:
             widgets.flash("You have a place!", ":material/celebration:")
         st.rerun()
     total = seen["capacity"]

@@ -1,4 +1,4 @@
-"""All events, with search and filters; or one of them, at `?event=<id>`."""
+"""All events, with search and filters."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import streamlit as st
 from frontend import format as fmt
 from frontend import widgets
 from frontend.api import Api, ApiError, SessionOver
-from frontend.views import event
 
 # Events of one page, and the most pages that are shown below each other.
 PAGE = 12
@@ -42,10 +41,9 @@ _FILTERS: dict[str, Any] = {
 
 
 def page() -> None:
-    """The list, or the event in the address."""
+    """The list. Links to `?event=<id>`, as mails have them, lead to the page of that event."""
     if event_id := st.query_params.get("event"):
-        event.show(event_id)
-        return
+        widgets.open_event(event_id)
     _head()
     filters = _filters()
     if st.session_state.get("browse-filters") != filters:
