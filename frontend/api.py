@@ -45,6 +45,11 @@ NO_ADDRESS = (
     "These pages have not been told where EventFlow is: API_URL has to be an address such as "
     "http://localhost:8080."
 )
+# For what has no key to be known again by.
+UNSURE = (
+    "The answer got lost, so it is not known whether this was done. "
+    "Please look before you try again."
+)
 
 
 def api_url() -> str:
@@ -212,7 +217,7 @@ class Api:
                 raise ApiError(0, "no_address", NO_ADDRESS) from None
             except LOST as error:
                 if not left:
-                    raise _lost(error, reads=method == "GET") from None
+                    raise _lost(error, method, head) from None
             else:
                 CLOCK.learn(answer.headers.get("date"), time.time())
                 return answer
@@ -304,10 +309,12 @@ def fingerprint(method: str, path: str, body: Any, intent: str | None = None) ->
     return hashlib.sha256(parts.encode()).hexdigest()[:48]
 
 
-def _lost(error: requests.RequestException, *, reads: bool) -> ApiError:
+def _lost(error: requests.RequestException, method: str, head: dict[str, str]) -> ApiError:
     """No answer at all. Whoever never connected has sent nothing."""
     never = isinstance(error, requests.ConnectTimeout) or "NewConnectionError" in repr(error)
-    return ApiError(0, "unreachable", UNREACHABLE if reads or never else UNKNOWN)
+    if method == "GET" or never:
+        return ApiError(0, "unreachable", UNREACHABLE)
+    return ApiError(0, "unreachable", UNKNOWN if "idempotency-key" in head else UNSURE)
 
 
 def _read(answer: requests.Response) -> Answer:

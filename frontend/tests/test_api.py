@@ -8,7 +8,16 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from frontend.api import NO_ADDRESS, UNKNOWN, UNREACHABLE, Api, ApiError, Clock, SessionOver
+from frontend.api import (
+    NO_ADDRESS,
+    UNKNOWN,
+    UNREACHABLE,
+    UNSURE,
+    Api,
+    ApiError,
+    Clock,
+    SessionOver,
+)
 from frontend.logins import OPEN_WRITES, TICKET_S, Login, Logins
 from frontend.tests.servers import free_port
 from frontend.tests.stub import Asked, Told
@@ -147,6 +156,21 @@ def test_a_write_is_repeated_under_the_same_key_after_a_lost_connection(stub):
     assert api.write("POST", "/bookings", {"event_id": "e"}).value == {"id": "b"}
     first, second = (asked.headers["idempotency-key"] for asked in one.asked)
     assert first == second
+
+
+def test_what_has_no_key_is_sent_once_and_promised_nothing(stub):
+    one = stub(lambda _: Told(cut=True))
+    calls = (
+        lambda: Api().register("ada", "ada@example.org", "a long walk home", None),
+        lambda: Api().log_in("ada", "a long walk home"),
+        lambda: Api(Login(pair(1))).call("PATCH", "/users/me", body={"full_name": "Ada"}),
+    )
+    for call in calls:
+        with pytest.raises(ApiError) as caught:
+            call()
+        assert caught.value.detail == UNSURE
+        assert caught.value.unknown
+    assert len(one.asked) == len(calls)
 
 
 def test_the_key_stays_until_the_outcome_is_known_and_then_is_another(stub):

@@ -381,9 +381,9 @@ def leaves(cyd: Person) -> None:
     expect(other.get_by_text("Please log in")).to_be_visible(timeout=PATIENCE)
 
 
-def test_the_longest_name_fits(somebody: Callable[[str], Person]) -> None:
+def test_the_longest_name_fits(visitor: Callable[[str], Person]) -> None:
     """Fifty characters without a break: the menu cuts them, and nothing else."""
-    long = somebody("w" * 50)
+    long = visitor("w" * 50)
     long.visit("/register")
     long.register()
     long.picture("menu-long-name")
@@ -407,9 +407,9 @@ def test_the_longest_name_fits(somebody: Callable[[str], Person]) -> None:
     long.picture("account-long-name")
 
 
-def test_what_was_typed_is_kept(somebody: Callable[[str], Person], api: str) -> None:
+def test_what_was_typed_is_kept(visitor: Callable[[str], Person], api: str) -> None:
     """Somebody else changes the event meanwhile, and then the session ends."""
-    ada = somebody("ada")
+    ada = visitor("ada")
     ada.visit("/register")
     ada.register()
     elsewhere = writer(api, "ada")

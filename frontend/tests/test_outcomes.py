@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from frontend import widgets
-from frontend.tests.apps import click, one_event, open_page, words
+from frontend.tests.apps import SOMEBODY, click, one_event, open_page, stand, words
+from frontend.tests.people import PASSWORD
 from frontend.tests.stub import Asked, Told
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from streamlit.testing.v1 import AppTest
 
     from frontend.logins import Login
 
@@ -148,6 +151,49 @@ def test_a_hold_that_is_seen_settles_what_was_asked(eventflow: Forgetful, ada: L
     eventflow.holds["n1"]["status"] = "released"
     click(app.run(), "Hold for now")
     assert [one.value for one in app.subheader] == ["You hold 1 place"]
+
+
+def register(app: AppTest) -> AppTest:
+    """Fills the form for a new account, and sends it."""
+    app.text_input(key="register-name").input("ada")
+    app.text_input(key="register-email").input("ada@example.org")
+    app.text_input(key="register-password").input(PASSWORD)
+    return click(app, "Create the account")
+
+
+@pytest.mark.parametrize("fails", ["/auth/login", "/users/me"])
+def test_a_new_account_is_ready_though_one_cannot_log_in_yet(stub: Callable[..., Any], fails: str):
+    busy = True
+
+    def answer(asked: Asked) -> Told:
+        if busy and asked.path == fails:
+            return Told(503, {"detail": "Too much is under way."})
+        told = {"/auth/login": {"access_token": "a", "refresh_token": "r"}, "/users/me": SOMEBODY}
+        return Told(200, told.get(asked.path, []))
+
+    one = stub(answer)
+    app = register(open_page("register"))
+    assert "Your account is ready. Please log in." in words(app)
+    assert "Too much" not in words(app)
+    busy = False
+    stand(app, "login")
+    assert app.text_input(key="login-name").value == "ada"
+    app.text_input(key="login-password").input(PASSWORD)
+    assert "Welcome, ada." in words(click(app, "Log in"))
+    assert sum(asked.path == "/auth/register" for asked in one.asked) == 1
+
+
+def test_an_account_that_is_refused_stays_on_its_form(stub: Callable[..., Any]):
+    def answer(asked: Asked) -> Told:
+        if asked.path != "/auth/register":
+            return Told(200, [])
+        return Told(409, {"code": "taken", "detail": "The name is taken."})
+
+    stub(answer)
+    app = register(open_page("register"))
+    assert "The name is taken." in words(app)
+    assert "Your account is ready" not in words(app)
+    assert app.text_input(key="register-name").value == "ada"
 
 
 @pytest.mark.parametrize("label", ["Book them", "Give them back"])

@@ -60,6 +60,10 @@ def register_page() -> None:
     """A new account; whoever made it is logged in."""
     if widgets.me():
         _return()
+    if name := st.session_state.pop("registered", None):
+        st.session_state["login-name"] = name
+        widgets.flash("Your account is ready. Please log in.")
+        widgets.go("login")
     error: ApiError | None = st.session_state.pop("register-error", None)
     errors = error.errors if error else {}
     _, middle, _ = st.columns([1, 2, 1])
@@ -93,9 +97,14 @@ def _register() -> None:
         Api(address=widgets.address()).register(
             name, state["register-email"].strip(), password, state["register-full-name"].strip()
         )
-        _enter(name, password)
     except ApiError as error:
         state["register-error"] = error
+        return
+    try:
+        _enter(name, password)
+    except ApiError:
+        # The account is there all the same: sent again, the form would find its name taken.
+        state["registered"] = name
     else:
         widgets.flash(f"Welcome, {name}. Your account is ready.", ":material/waving_hand:")
 
