@@ -29,11 +29,21 @@ CLOCK_TOLERANCE_S = 2.0
 
 # A connection that isn't made, or breaks, or says nothing. Whatever else goes wrong is our fault.
 LOST = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
+# An `API_URL` without a scheme, with another one than HTTP's, or without a host.
+NOWHERE = (
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.MissingSchema,
+    requests.exceptions.InvalidURL,
+)
 
 UNREACHABLE = "EventFlow cannot be reached right now. Please try again in a moment."
 UNKNOWN = (
     "The answer got lost, so it is not known yet whether this was done. "
     "Try again: it will not be done twice."
+)
+NO_ADDRESS = (
+    "These pages have not been told where EventFlow is: API_URL has to be an address such as "
+    "http://localhost:8080."
 )
 # For what has no key to be known again by.
 UNSURE = (
@@ -203,6 +213,8 @@ class Api:
                     timeout=TIMEOUT,
                     allow_redirects=False,
                 )
+            except NOWHERE:
+                raise ApiError(0, "no_address", NO_ADDRESS) from None
             except LOST as error:
                 if not left:
                     raise _lost(error, method, head) from None

@@ -13,7 +13,7 @@ _ROOT = str(Path(__file__).resolve().parent.parent)
 if _ROOT not in sys.path:
     sys.path.insert(0, _ROOT)
 
-from frontend import keep, widgets  # noqa: E402
+from frontend import forms, keep, widgets  # noqa: E402
 from frontend.api import ApiError, SessionOver  # noqa: E402
 from frontend.logins import LOGGED_IN  # noqa: E402
 from frontend.views import account, bookings, editor, event, events, messages, organize  # noqa: E402
@@ -24,8 +24,8 @@ OUTSIDE = ("events", "login", "register")
 # Where pages that aren't in it belong.
 WITHIN = {"event": "events", "manage": "organize", "create": "organize"}
 
-# What is forgotten when one leaves the page that it belongs to.
-_OF_PAGE = {"create": "form-create", "manage": "manage-lists"}
+# What is forgotten when one leaves the page that it belongs to. Forms see to themselves.
+_OF_PAGE = {"manage": "manage-lists"}
 
 
 def who_is_there() -> None:
@@ -98,6 +98,7 @@ def main() -> None:
     page = st.navigation(list(known.values()), position="hidden")
     name = next(name for name, one in known.items() if one == page)
     st.session_state["page"] = name
+    forms.shown(name)
     for owner, kept in _OF_PAGE.items():
         if owner != name:
             st.session_state.pop(kept, None)

@@ -45,8 +45,11 @@ _STYLE = """
   .ef-title { font-size: 1.5rem; }
   .st-key-nav { flex-wrap: nowrap; justify-content: space-between; column-gap: .3rem; }
   .st-key-nav > *:first-child { display: none; }
+  .st-key-nav > *, .st-key-nav > * * { min-width: 0; max-width: 100%; }
+  .st-key-nav > *:last-child { flex-shrink: 100; }
   .st-key-nav a { flex-direction: column; gap: 0; text-align: center; }
-  .st-key-nav p { font-size: .72rem; }
+  .st-key-nav [data-testid="stPageLink-NavLink"] * { white-space: nowrap; }
+  .st-key-nav p { font-size: .72rem; overflow: hidden; text-overflow: ellipsis; }
 }
 </style>
 """

@@ -8,7 +8,16 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from frontend.api import UNKNOWN, UNREACHABLE, UNSURE, Api, ApiError, Clock, SessionOver
+from frontend.api import (
+    NO_ADDRESS,
+    UNKNOWN,
+    UNREACHABLE,
+    UNSURE,
+    Api,
+    ApiError,
+    Clock,
+    SessionOver,
+)
 from frontend.logins import OPEN_WRITES, TICKET_S, Login, Logins
 from frontend.tests.servers import free_port
 from frontend.tests.stub import Asked, Told
@@ -227,6 +236,33 @@ def test_nobody_there(monkeypatch):
             call()
         # Never connected: nothing was sent, so nothing is in doubt.
         assert caught.value.detail == UNREACHABLE
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        "localhost:8080",
+        "eventflow",
+        "ftp://a",
+        "http://",
+        "http://a:b",
+        "http://[::1",
+        "http://a b",
+    ],
+)
+def test_an_address_that_is_none_is_told_in_a_sentence(monkeypatch, odd):
+    monkeypatch.setenv("API_URL", odd)
+    for call in (lambda: Api().read("/events"), lambda: Api(Login(pair(1))).write("POST", "/x")):
+        with pytest.raises(ApiError) as caught:
+            call()
+        assert caught.value.detail == NO_ADDRESS
+
+
+def test_an_address_may_end_in_a_slash_and_have_a_path(stub, monkeypatch):
+    one = stub(lambda _: Told(200, []))
+    monkeypatch.setenv("API_URL", f" {one.url}/behind/ ")
+    Api().read("/events")
+    assert [asked.path for asked in one.asked] == ["/behind/events"]
 
 
 def test_a_token_is_in_no_address_and_redirects_are_not_followed(stub):

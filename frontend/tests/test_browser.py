@@ -278,26 +278,19 @@ def tells(ada: Person, cyd: Person) -> None:
 
 def browses(ada: Person, api: str) -> None:
     """Many events: pages of them, words, filters, and nothing found."""
-    token = requests.post(
-        f"{api}/auth/login", data={"username": "ada", "password": PASSWORD}, timeout=10
-    ).json()["access_token"]
+    elsewhere = writer(api, "ada")
     for number in range(1, 15):
-        made = requests.post(
-            f"{api}/events",
-            headers={"authorization": f"Bearer {token}"},
-            json={
-                "title": f"Concert {number}" if number > 1 else "A lecture on " + "very " * 20,
-                "description": "",
-                "location": "Chur" if number % 2 else "Thun",
-                "capacity": 10 * number,
-                "price": number,
-                "start_time": f"2031-01-{number:02}T19:00:00",
-                "end_time": f"2031-01-{number:02}T22:00:00",
-                "timezone": "America/New_York",
-            },
-            timeout=10,
-        )
-        assert made.status_code == 201, made.text
+        event = {
+            "title": f"Concert {number}" if number > 1 else "A lecture on " + "very " * 20,
+            "description": "",
+            "location": "Chur" if number % 2 else "Thun",
+            "capacity": 10 * number,
+            "price": number,
+            "start_time": f"2031-01-{number:02}T19:00:00",
+            "end_time": f"2031-01-{number:02}T22:00:00",
+            "timezone": "America/New_York",
+        }
+        elsewhere("POST", "/events", event)
     ada.visit()
     ada.sees("Concert 11")
     ada.sees_not("Concert 13")
@@ -322,6 +315,31 @@ def browses(ada: Person, api: str) -> None:
     ada.click("Clear all")
     ada.page.keyboard.press("Escape")
     ada.sees("Tea, again")
+
+
+def writer(api: str, name: str) -> Callable[[str, str, dict], dict]:
+    """Writes of that person without the pages."""
+    with_token = requests.Session()
+    pair = with_token.post(
+        f"{api}/auth/login", data={"username": name, "password": PASSWORD}, timeout=10
+    ).json()
+    with_token.headers["authorization"] = f"Bearer {pair['access_token']}"
+
+    def write(method: str, path: str, body: dict) -> dict:
+        answer = with_token.request(method, api + path, json=body, timeout=10)
+        assert answer.ok, answer.text
+        return answer.json()
+
+    return write
+
+
+def log_out_elsewhere(who: Person) -> None:
+    """In another window of the same browser."""
+    other = who.context.new_page()
+    other.goto(who.home + "/account")
+    other.get_by_role("button", name="Log out", exact=True).click()
+    expect(other.get_by_text("You are logged out.")).to_be_visible(timeout=PATIENCE)
+    other.close()
 
 
 def deletes(ada: Person, cyd: Person, link: str) -> None:
@@ -361,3 +379,69 @@ def leaves(cyd: Person) -> None:
     cyd.picture("bookings-outside")
     other.reload()
     expect(other.get_by_text("Please log in")).to_be_visible(timeout=PATIENCE)
+
+
+def test_the_longest_name_fits(visitor: Callable[[str], Person]) -> None:
+    """Fifty characters without a break: the menu cuts them, and nothing else."""
+    long = visitor("w" * 50)
+    long.visit("/register")
+    long.register()
+    long.picture("menu-long-name")
+    wide = long.page.evaluate("() => [document.documentElement.scrollWidth, window.innerWidth]")
+    assert wide[0] <= wide[1], wide
+    tall = set()
+    for entry in long.page.locator(".st-key-nav").get_by_role("link").all():
+        at = entry.bounding_box()
+        if at is None:
+            continue
+        tall.add(round(at["height"]))
+        name = entry.inner_text()
+        assert at["x"] >= 0 and at["x"] + at["width"] <= SIZES[long.size][0], name
+        words = entry.locator("p")
+        if long.name not in name:
+            assert words.evaluate("one => one.scrollWidth <= one.clientWidth"), name
+    assert len(tall) == 1, f"an entry of the menu has more lines than others: {tall}"
+    # One finds one's account all the same.
+    long.menu(long.name)
+    long.heading(long.name)
+    long.picture("account-long-name")
+
+
+def test_what_was_typed_is_kept(visitor: Callable[[str], Person], api: str) -> None:
+    """Somebody else changes the event meanwhile, and then the session ends."""
+    ada = visitor("ada")
+    ada.visit("/register")
+    ada.register()
+    elsewhere = writer(api, "ada")
+    times = {"start_time": "2031-01-01T19:00:00", "end_time": "2031-01-01T22:00:00"}
+    event = {"title": "Tea", "description": "", "location": "Bern", "capacity": 5, "price": 0}
+    made = elsewhere("POST", "/events", event | times)
+    ada.visit(f"/manage?event={made['id']}")
+    ada.tab("Edit")
+    elsewhere("PATCH", f"/events/{made['id']}", {"location": "Chur"})
+    ada.fill("Title", "Tea, again")
+    ada.click("Save")
+    ada.sees("The event was changed while you were at this form.")
+    expect(ada.page.get_by_label("Title", exact=True)).to_have_value("Tea, again", timeout=PATIENCE)
+    ada.picture("manage-edit-meanwhile")
+    ada.click("Save")
+    ada.heading("Tea, again")
+    ada.sees_not("The event was changed while you were at this form.")
+    expect(ada.page.get_by_label("Place", exact=True)).to_have_value("Chur", timeout=PATIENCE)
+    ada.fill("Place", "Thun")
+    log_out_elsewhere(ada)
+    ada.click("Save")
+    ada.sees("Please log in")
+    ada.picture("manage-edit-outside")
+    ada.page.get_by_test_id("stMain").get_by_role("button", name="Log in").click()
+    ada.heading("Log in")
+    ada.fill("User name or e-mail address", "ada")
+    ada.fill("Password", PASSWORD)
+    ada.page.get_by_test_id("stFormSubmitButton").get_by_role("button").click()
+    ada.heading("Tea, again")
+    ada.tab("Edit")
+    expect(ada.page.get_by_label("Place", exact=True)).to_have_value("Thun", timeout=PATIENCE)
+    ada.click("Save")
+    ada.sees("Saved.")
+    told = requests.get(f"{api}/events/{made['id']}", timeout=10).json()
+    assert (told["title"], told["location"]) == ("Tea, again", "Thun")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import uuid
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import requests
 
-from frontend.api import UNREACHABLE, Api
+from frontend.api import NO_ADDRESS, UNREACHABLE, Api
 from frontend.live import counts
 from frontend.logins import Login
 from frontend.tests.apps import (
@@ -137,6 +139,31 @@ def test_a_change_by_somebody_else_is_not_undone(somebody):
     assert Api().read(f"/events/{made['id']}").value["location"] == "Bern"
 
 
+def test_another_zone_does_not_stop_sales(somebody):
+    made = somebody.make_event(timezone="Europe/Zurich")
+    app = open_page("manage", somebody.login, event=made["id"])
+    app.selectbox(key=f"edit-{made['id']}-1-timezone").set_value("America/New_York")
+    click(app, "Save")
+    after = Api().read(f"/events/{made['id']}").value
+    assert after["timezone"] == "America/New_York"
+    assert after["status"] == "open"
+    assert after["booking_opens_at"] == made["booking_opens_at"]
+    # People meet at the same hour, on the other clock. Sales end then, as before.
+    before = datetime.fromisoformat(made["start_time"]).astimezone(ZoneInfo("Europe/Zurich"))
+    moved = datetime.fromisoformat(after["start_time"]).astimezone(ZoneInfo("America/New_York"))
+    assert f"{moved:%F %H:%M}" == f"{before:%F %H:%M}" and moved > before
+    assert after["booking_closes_at"] == after["start_time"]
+
+
+def test_an_event_in_no_zone_gets_none_unasked(somebody):
+    made = somebody.make_event()
+    app = open_page("manage", somebody.login, event=made["id"])
+    click(app, "Save")
+    assert "There is nothing to save." in words(app)
+    after = Api().read(f"/events/{made['id']}").value
+    assert (after["version"], after["timezone"]) == (made["version"], None)
+
+
 def test_another_organizers_event_stays_closed(somebody):
     made = new_person().make_event()
     app = open_page("manage", somebody.login, event=made["id"])
@@ -177,6 +204,12 @@ def test_eventflow_is_down(monkeypatch):
     for name in ("", "bookings", "organize", "messages"):
         assert UNREACHABLE in words(open_page(name, login)), name
     assert UNREACHABLE in words(open_page(event="e"))
+
+
+def test_pages_that_do_not_know_where_eventflow_is(monkeypatch):
+    monkeypatch.setenv("API_URL", "localhost:8080")
+    for page in (open_page(), open_page(event="e")):
+        assert NO_ADDRESS in words(page)
 
 
 # -- messages, on an EventFlow that has them ------------------------------------------------

@@ -139,21 +139,59 @@ def test_what_is_wrong_is_seen_before_anything_is_sent():
     assert set(errors) == {"start_time"}
 
 
+def sent(one: dict, **other) -> dict:
+    """What a form of that event sends, after that was filled in."""
+    changed, errors = editor.changes(editor.initial(one) | other, one, one)
+    assert errors == {}
+    return changed
+
+
 def test_only_what_was_changed_is_sent():
-    values = editor.initial(EVENT)
-    body, errors = editor.draft(values)
-    assert errors == {} and editor.changes(body, EVENT) == {}
-    body, _ = editor.draft(values | {"capacity": 6, "waitlist": True})
-    assert editor.changes(body, EVENT) == {"capacity": 6, "waitlist": True}
-    # Another zone moves the event: the clock shows the same, the moment is another.
-    body, _ = editor.draft(values | {"timezone": "UTC"})
-    assert set(editor.changes(body, EVENT)) == {
-        "timezone",
-        "start_time",
-        "end_time",
-        "booking_opens_at",
-        "booking_closes_at",
+    assert sent(EVENT) == {}
+    assert sent(EVENT, title=" Tea ") == {}
+    assert sent(EVENT, capacity=6, waitlist=True) == {"capacity": 6, "waitlist": True}
+    opens = datetime(2030, 4, 1, 9)
+    assert sent(EVENT, booking_opens_at=opens) == {"booking_opens_at": "2030-04-01T09:00:00+02:00"}
+
+
+def test_another_zone_moves_the_event_and_not_its_sales():
+    # The clock shows the same, the moment is another.
+    assert sent(EVENT, timezone="America/New_York") == {
+        "timezone": "America/New_York",
+        "start_time": "2030-05-01T15:00:00-04:00",
+        "end_time": "2030-05-01T17:00:00-04:00",
     }
+    # Unless somebody says when they begin and end: that is on the new clock.
+    closes = datetime(2030, 5, 1, 12)
+    changed = sent(EVENT, timezone="America/New_York", booking_closes_at=closes)
+    assert changed["booking_closes_at"] == "2030-05-01T12:00:00-04:00"
+    assert "booking_opens_at" not in changed
+
+
+def test_what_a_form_cannot_say_stays():
+    # Half past two comes twice that night: the event is from the second to the one after it.
+    night = EVENT | {
+        "start_time": "2027-10-31T00:45:00.000Z",
+        "end_time": "2027-10-31T01:30:33.000Z",
+        "booking_closes_at": "2027-10-31T00:45:00.000Z",
+    }
+    assert editor.initial(night)["end_time"] < editor.initial(night)["start_time"]
+    assert sent(night) == {}
+    assert sent(night, title="Late tea") == {"title": "Late tea"}
+    nowhere = EVENT | {"timezone": None}
+    assert sent(nowhere) == {}
+    assert sent(nowhere, location="Chur") == {"location": "Chur"}
+    assert sent(nowhere, timezone="Europe/Zurich")["timezone"] == "Europe/Zurich"
+
+
+def test_news_is_what_the_form_does_not_say_itself():
+    typed = editor.initial(EVENT) | {"title": "Coffee", "price": 5.0}
+    one = EVENT | {"title": "Coffee", "price": 6, "start_time": "2030-05-01T14:00:00.000Z"}
+    # The title is one's own, of a write whose answer got lost: it is not sent again either.
+    assert editor.meanwhile(EVENT, one, typed) == ["start_time", "price"]
+    assert editor.changes(typed, EVENT, one) == ({"price": 5.0}, {})
+    assert editor.meanwhile(EVENT, EVENT, typed) == []
+    assert editor.meanwhile(EVENT, EVENT | {"title": "Coffee"}, None) == ["title"]
 
 
 def test_the_sales_curve_begins_and_ends():

@@ -10,24 +10,27 @@ from zoneinfo import available_timezones
 import streamlit as st
 
 from frontend import format as fmt
-from frontend import widgets
-from frontend.api import CLOCK, ApiError
+from frontend import forms, widgets
+from frontend.api import CLOCK, ApiError, SessionOver
 
-# Fields of the form, in its order.
-FIELDS = (
-    "title",
-    "description",
-    "location",
-    "timezone",
-    "start_time",
-    "end_time",
-    "capacity",
-    "price",
-    "booking_opens_at",
-    "booking_closes_at",
-    "max_per_booking",
-    "waitlist",
-)
+# Fields of the form, in its order, and what is written at them.
+LABELS = {
+    "title": "Title",
+    "description": "Description",
+    "location": "Place",
+    "start_time": "Start",
+    "end_time": "End",
+    "timezone": "Time zone",
+    "capacity": "Places",
+    "price": "Price of a place (0 is free)",
+    "booking_opens_at": "Booking opens",
+    "booking_closes_at": "Booking closes",
+    "max_per_booking": "Most places of one booking",
+    "waitlist": "Waitlist",
+}
+FIELDS = tuple(LABELS)
+# Of a long text, so much is shown of what somebody else wrote.
+_SHOWN_CHARS = 300
 _TIMES = ("start_time", "end_time", "booking_opens_at", "booking_closes_at")
 _RULES = {None: "As it is", True: "Yes", False: "No"}
 
@@ -42,8 +45,14 @@ def zones() -> list[str]:
 # -- from the form to the API ---------------------------------------------------------------
 
 
-def draft(values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """The body of a request, and what is wrong that needs no server to be seen."""
+def draft(
+    values: dict[str, Any], known: dict[str, str] | None = None
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """The body of a request, and what is wrong that needs no server to be seen.
+
+    `known` are times that the form does not say anew, as the event has them.
+    """
+    known = known or {}
     errors: dict[str, str] = {}
     body: dict[str, Any] = {}
     for name in ("title", "description", "location"):
@@ -56,12 +65,12 @@ def draft(values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
     body["price"] = round(float(values["price"] or 0), 2)
     for name in _TIMES:
         local = values.get(name)
-        if local is None:
+        if name in known:
+            body[name] = known[name]
+        elif local is None:
             if name in ("start_time", "end_time"):
                 errors[name] = "Please choose a time."
-            continue
-        text = exact(local, values["timezone"])
-        if text is None:
+        elif (text := exact(local, values["timezone"])) is None:
             errors[name] = "Clocks go forward then: there is no such time in this zone."
         else:
             body[name] = text
@@ -84,17 +93,40 @@ def exact(local: datetime, zone_name: str) -> str | None:
     return there.isoformat()
 
 
-def changes(body: dict[str, Any], one: dict[str, Any]) -> dict[str, Any]:
-    """What in `body` differs from the event."""
+def touched(values: dict[str, Any], base: dict[str, Any]) -> set[str]:
+    """What somebody made other than the form of the event `base` began with.
+
+    What they left alone says nothing: the form has neither seconds nor the second of two equal
+    hours, and shows an event without a zone in UTC.
+    """
+    begun = initial(base)
+    names = {name for name in FIELDS if values[name] != begun[name]}
+    if "timezone" in names:
+        # Who corrects the zone means what clocks show when people meet. Sales that are open
+        # would close if their beginning moved too.
+        names |= {"start_time", "end_time"}
+    return names
+
+
+def changes(
+    values: dict[str, Any], base: dict[str, Any], one: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """What to send so that the event, now `one`, has what the form says, and what is wrong.
+
+    The form began with `base`, the event as it was then.
+    """
+    names = touched(values, base)
+    known = {name: one[name] for name in _TIMES if name not in names}
+    body, errors = draft(values, known)
 
     def same(name: str, value: Any) -> bool:
-        known = one.get(name)
-        if name in _TIMES and known:
-            # The form has no seconds.
-            return fmt.moment(value) == fmt.moment(known).replace(second=0, microsecond=0)
-        return value == known
+        if name in _TIMES:
+            return fmt.moment(value) == fmt.moment(one[name])
+        return value == one.get(name)
 
-    return {name: value for name, value in body.items() if not same(name, value)}
+    return {
+        name: value for name, value in body.items() if name in names and not same(name, value)
+    }, errors
 
 
 def initial(one: dict[str, Any] | None) -> dict[str, Any]:
@@ -130,9 +162,18 @@ def initial(one: dict[str, Any] | None) -> dict[str, Any]:
 # -- the form -------------------------------------------------------------------------------
 
 
-def form(prefix: str, one: dict[str, Any] | None, errors: dict[str, str], submit: Any) -> None:
-    """All fields; `submit` is called before the next run, and finds them by `collect`."""
-    start = initial(one)
+def form(
+    prefix: str,
+    one: dict[str, Any] | None,
+    typed: dict[str, Any] | None,
+    errors: dict[str, str],
+    submit: Any,
+) -> None:
+    """All fields; `submit` is called before the next run, and finds them by `collect`.
+
+    `typed` is what they said before somebody had to log in again.
+    """
+    start = typed or initial(one)
 
     def key(name: str) -> str:
         return f"{prefix}-{name}"
@@ -141,34 +182,42 @@ def form(prefix: str, one: dict[str, Any] | None, errors: dict[str, str], submit
         widgets.field_error(errors, name)
 
     with st.form(f"{prefix}-form"):
-        st.text_input("Title", start["title"], key=key("title"), max_chars=200)
+        st.text_input(LABELS["title"], start["title"], key=key("title"), max_chars=200)
         below("title")
-        st.text_area("Description", start["description"], key=key("description"), height=150)
+        st.text_area(
+            LABELS["description"], start["description"], key=key("description"), height=150
+        )
         below("description")
-        st.text_input("Place", start["location"], key=key("location"))
+        st.text_input(LABELS["location"], start["location"], key=key("location"))
         below("location")
         one_half, other = st.columns(2)
         with one_half:
-            st.datetime_input("Start", start["start_time"], key=key("start_time"))
+            st.datetime_input(LABELS["start_time"], start["start_time"], key=key("start_time"))
             below("start_time")
         with other:
-            st.datetime_input("End", start["end_time"], key=key("end_time"))
+            st.datetime_input(LABELS["end_time"], start["end_time"], key=key("end_time"))
             below("end_time")
         names = zones()
         at = names.index(start["timezone"]) if start["timezone"] in names else names.index("UTC")
-        st.selectbox(
-            "Time zone", names, at, key=key("timezone"), help="All times of this form are there."
-        )
+        told = "All times of this form are there."
+        if one:
+            told += " Another one moves start and end, and leaves when booking opens and closes."
+        st.selectbox(LABELS["timezone"], names, at, key=key("timezone"), help=told)
         below("timezone")
         one_half, other = st.columns(2)
         with one_half:
             st.number_input(
-                "Places", 1, 1_000_000, int(start["capacity"]), step=1, key=key("capacity")
+                LABELS["capacity"],
+                1,
+                1_000_000,
+                int(start["capacity"]),
+                step=1,
+                key=key("capacity"),
             )
             below("capacity")
         with other:
             st.number_input(
-                "Price of a place (0 is free)",
+                LABELS["price"],
                 0.0,
                 1e9,
                 start["price"],
@@ -187,7 +236,7 @@ def _rules(one: dict[str, Any] | None, start: dict[str, Any], key: Any, below: A
     one_half, other = st.columns(2)
     with one_half:
         st.datetime_input(
-            "Booking opens",
+            LABELS["booking_opens_at"],
             start["booking_opens_at"],
             key=key("booking_opens_at"),
             help="At once, unless a time is chosen.",
@@ -195,7 +244,7 @@ def _rules(one: dict[str, Any] | None, start: dict[str, Any], key: Any, below: A
         below("booking_opens_at")
     with other:
         st.datetime_input(
-            "Booking closes",
+            LABELS["booking_closes_at"],
             start["booking_closes_at"],
             key=key("booking_closes_at"),
             help="When the event starts, unless a time is chosen.",
@@ -203,7 +252,7 @@ def _rules(one: dict[str, Any] | None, start: dict[str, Any], key: Any, below: A
         below("booking_closes_at")
     with one_half:
         st.number_input(
-            "Most places of one booking",
+            LABELS["max_per_booking"],
             1,
             1_000_000,
             start["max_per_booking"],
@@ -214,7 +263,13 @@ def _rules(one: dict[str, Any] | None, start: dict[str, Any], key: Any, below: A
         below("max_per_booking")
     with other:
         options = [True, False] if one is None else [None, True, False]
-        st.selectbox("Waitlist", options, format_func=_RULES.__getitem__, key=key("waitlist"))
+        st.selectbox(
+            LABELS["waitlist"],
+            options,
+            options.index(start["waitlist"]),
+            format_func=_RULES.__getitem__,
+            key=key("waitlist"),
+        )
         below("waitlist")
 
 
@@ -230,9 +285,7 @@ def create_page() -> None:
     """A form that makes one event, however often it is sent."""
     if not widgets.need_login("make an event"):
         return
-    state = st.session_state
-    state.setdefault("form-create", {"intent": secrets.token_hex(8), "error": None, "made": None})
-    filled = state["form-create"]
+    filled = forms.under_way("create", intent=secrets.token_hex(8), made=None)
     if filled["made"]:
         widgets.flash("The event is there.")
         widgets.open_event(filled["made"])
@@ -242,7 +295,7 @@ def create_page() -> None:
         widgets.title("New event")
         if error:
             widgets.other_errors(error, FIELDS)
-        form("create", None, error.errors if error else {}, _create)
+        form("create", None, filled["typed"], error.errors if error else {}, _create)
 
 
 def local_error(errors: dict[str, str]) -> ApiError:
@@ -252,12 +305,16 @@ def local_error(errors: dict[str, str]) -> ApiError:
 
 def _create() -> None:
     filled = st.session_state["form-create"]
-    body, errors = draft(collect("create"))
+    filled["typed"] = collect("create")
+    filled["error"] = None
+    body, errors = draft(filled["typed"])
     if errors:
         filled["error"] = local_error(errors)
         return
     try:
         made = widgets.api().write("POST", "/events", body, intent=filled["intent"]).value
+    except SessionOver:
+        forms.flash_kept()
     except ApiError as error:
         filled["error"] = error
     else:
@@ -269,21 +326,31 @@ def _create() -> None:
 
 def edit(one: dict[str, Any], etag: str) -> None:
     """The form of an event that is there. Somebody else's change in between is not undone."""
-    prefix = f"edit-{one['id']}-{one['version']}"
-    error: ApiError | None = st.session_state.pop("edit-error", None)
+    filled = forms.under_way("edit", one["id"], base=one)
+    base = filled["base"]
+    error: ApiError | None = filled["error"]
+    filled["error"] = None
     if error:
         widgets.other_errors(error, FIELDS)
+    if others := meanwhile(base, one, filled["typed"]):
+        _tell(others, one)
+    elif error and error.status == 412:
+        st.caption("Nothing in this form is other than before. Save again if you still want to.")
+    prefix = f"edit-{one['id']}-{base['version']}"
 
     def submit() -> None:
-        body, errors = draft(collect(prefix))
+        filled["typed"] = collect(prefix)
+        changed, errors = changes(filled["typed"], base, one)
         if errors:
-            st.session_state["edit-error"] = local_error(errors)
+            filled["error"] = local_error(errors)
             return
-        changed = changes(body, one)
         if not changed:
+            forms.done("edit")
             widgets.flash("There is nothing to save.", ":material/info:")
             return
         try:
+            # What others changed before this run is told beside the form: with its etag only
+            # what nobody could see yet is in the way.
             widgets.api().write(
                 "PATCH",
                 f"/events/{one['id']}",
@@ -291,9 +358,45 @@ def edit(one: dict[str, Any], etag: str) -> None:
                 intent=f"edit {etag}",
                 if_match=etag,
             )
+        except SessionOver:
+            forms.flash_kept()
         except ApiError as refused:
-            st.session_state["edit-error"] = refused
+            filled["error"] = refused
         else:
+            forms.done("edit")
             widgets.flash("Saved.")
 
-    form(prefix, one, error.errors if error else {}, submit)
+    form(prefix, base, filled["typed"], error.errors if error else {}, submit)
+
+
+def meanwhile(base: dict[str, Any], one: dict[str, Any], typed: dict[str, Any] | None) -> list[str]:
+    """The fields that are other than when the form began, but for what it says itself."""
+    now = initial(one)
+    return [
+        name
+        for name in FIELDS
+        if one.get(name) != base.get(name) and (typed is None or typed[name] != now[name])
+    ]
+
+
+def _tell(names: list[str], one: dict[str, Any]) -> None:
+    """What is in the way of nothing, but has to be known before one saves."""
+    with st.container(border=True):
+        st.write("The event was changed while you were at this form. It has now:")
+        widgets.facts({LABELS[name]: _words(name, one) for name in names})
+        st.caption(
+            "What you typed is still here. “Save” now saves what you changed, and only that."
+        )
+        if st.button("Start again from what is saved", icon=":material/refresh:", key="edit-anew"):
+            forms.done("edit")
+            st.rerun()
+
+
+def _words(name: str, one: dict[str, Any]) -> str:
+    value = one[name]
+    if name in _TIMES:
+        return fmt.at(value, one["timezone"])
+    if name == "price":
+        return fmt.money(value)
+    words = str(value or "–")
+    return words if len(words) <= _SHOWN_CHARS else f"{words[:_SHOWN_CHARS]}…"

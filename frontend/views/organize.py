@@ -14,8 +14,8 @@ import pandas as pd
 import streamlit as st
 
 from frontend import format as fmt
-from frontend import widgets
-from frontend.api import CLOCK, ApiError, Page
+from frontend import forms, widgets
+from frontend.api import CLOCK, ApiError, Page, SessionOver
 from frontend.live import counts
 from frontend.views import editor
 
@@ -277,52 +277,55 @@ def _waitlist(one: dict[str, Any], found: Page) -> None:
 
 def _message(one: dict[str, Any]) -> None:
     st.caption("A mail to the people of this event; up to ten a day.")
-    error: ApiError | None = st.session_state.pop("message-error", None)
-    errors = error.errors if error else {}
-    if error:
-        widgets.other_errors(error, ("subject", "message", "to"))
     prefix = f"message-{one['id']}"
     # The same words to the same people are sent once out of one form, however often one clicks.
     # After that comes another form, of other fields: a click that was on its way by then is not
     # taken for one in it.
-    form = st.session_state.setdefault(f"{prefix}-form", secrets.token_hex(8))
+    filled = forms.under_way("message", one["id"], intent=secrets.token_hex(8))
+    form = filled["intent"]
+    error: ApiError | None = filled["error"]
+    filled["error"] = None
+    errors = error.errors if error else {}
+    if error:
+        widgets.other_errors(error, ("subject", "message", "to"))
     last_to = st.session_state.get(f"{prefix}-to", next(iter(TO)))
+    typed = filled["typed"] or {"subject": "", "message": "", "to": last_to}
 
     def send() -> None:
         state = st.session_state
-        body = {
-            "event_id": one["id"],
-            "subject": state[f"{prefix}-{form}-subject"].strip(),
-            "message": state[f"{prefix}-{form}-text"].strip(),
+        filled["typed"] = {
+            "subject": state[f"{prefix}-{form}-subject"],
+            "message": state[f"{prefix}-{form}-text"],
             "to": state[f"{prefix}-{form}-to"],
         }
+        said = {name: words.strip() for name, words in filled["typed"].items()}
+        body = {"event_id": one["id"]} | said
         missing = {name: NEEDED for name in ("subject", "message") if not body[name]}
         if missing:
-            state["message-error"] = editor.local_error(missing)
+            filled["error"] = editor.local_error(missing)
             return
         try:
             sent = widgets.api().write("POST", "/notifications/send", body, intent=form).value
+        except SessionOver:
+            forms.flash_kept()
         except ApiError as refused:
             if refused.code == "not_found":
                 refused.detail = "Messages are not available here."
-            state["message-error"] = refused
+            filled["error"] = refused
         else:
-            if state.get(f"{prefix}-form") == form:
-                del state[f"{prefix}-form"]
+            if state.get("form-message") is filled:
+                forms.done("message")
             state[f"{prefix}-to"] = body["to"]
             widgets.flash(f"On its way to {fmt.count(sent['recipients'], 'person', 'people')}.")
 
     with st.form(f"{prefix}-{form}"):
-        st.selectbox(
-            "To",
-            list(TO),
-            list(TO).index(last_to),
-            format_func=TO.__getitem__,
-            key=f"{prefix}-{form}-to",
-        )
-        st.text_input("Subject", key=f"{prefix}-{form}-subject", max_chars=200)
+        people = list(TO)
+        at = people.index(typed["to"])
+        st.selectbox("To", people, at, format_func=TO.__getitem__, key=f"{prefix}-{form}-to")
+        st.text_input("Subject", typed["subject"], key=f"{prefix}-{form}-subject", max_chars=200)
         widgets.field_error(errors, "subject")
-        st.text_area("Text", key=f"{prefix}-{form}-text", height=160, max_chars=10_000)
+        words = typed["message"]
+        st.text_area("Text", words, key=f"{prefix}-{form}-text", height=160, max_chars=10_000)
         widgets.field_error(errors, "message")
         st.form_submit_button("Send", icon=":material/send:", type="primary", on_click=send)
 

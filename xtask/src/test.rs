@@ -10,6 +10,7 @@ pub(crate) mod frontend;
 pub(crate) mod k6;
 pub(crate) mod mail;
 pub(crate) mod metrics;
+mod queries;
 
 use std::process::Command;
 

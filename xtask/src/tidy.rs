@@ -47,6 +47,10 @@ pub(crate) fn run() -> Result<()> {
     let mut findings = check(root())?;
     findings.problems.extend(layers::problems()?);
     findings.problems.extend(scripts::problems()?);
+    findings.problems.extend(sent_to_docker(
+        &std::fs::read_to_string(root().join(".gitignore"))?,
+        &std::fs::read_to_string(root().join(".dockerignore"))?,
+    ));
     for warning in &findings.warnings {
         println!("warning: {warning}");
     }
@@ -108,6 +112,22 @@ fn check_file(file: &Path, text: &str, findings: &mut Findings) {
     }
 }
 
+/// What is one machine's own, and so unknown to git, goes into no image either. Git looks for
+/// a name without a slash before it in every folder, Docker only if told so.
+fn sent_to_docker(git: &str, docker: &str) -> Vec<String> {
+    let left_out: Vec<&str> = docker.lines().collect();
+    let lines = git.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let as_docker = |line: &str| {
+        let name = line.trim_end_matches('/');
+        name.strip_prefix('/').map_or_else(|| format!("**/{name}"), str::to_owned)
+    };
+    lines
+        .map(as_docker)
+        .filter(|name| !left_out.contains(&name.as_str()))
+        .map(|name| format!(".dockerignore: lacks `{name}`, which git ignores"))
+        .collect()
+}
+
 /// Whether `line` names something below the absolute folder `path`.
 fn names_path(line: &str, path: &str) -> bool {
     // Below another folder, or in a web address, it is not absolute.
@@ -132,6 +152,15 @@ mod tests {
     fn the_repository_is_tidy() {
         let findings = check(root()).expect("the repository can be read");
         assert!(findings.problems.is_empty(), "\n{}", findings.problems.join("\n"));
+    }
+
+    #[test]
+    fn what_git_ignores_is_sent_to_no_image() {
+        let read = |name: &str| std::fs::read_to_string(root().join(name)).unwrap();
+        let (git, docker) = (read(".gitignore"), read(".dockerignore"));
+        assert_eq!(sent_to_docker(&git, &docker), [""; 0]);
+        assert_eq!(sent_to_docker("# x\n\n/a\nb/\n*.c\n", "a\n**/b\n**/*.c\n"), [""; 0]);
+        assert_eq!(sent_to_docker("/a\nb/\n", "**/a\nb\n").len(), 2);
     }
 
     #[test]

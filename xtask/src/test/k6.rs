@@ -6,6 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
 
 use crate::process::{Bound, cargo, root, watch};
 use crate::python;
@@ -38,6 +39,16 @@ const ON_SALE: [&str; 6] =
 /// The same for ordinary days.
 const STEADY: [&str; 5] = ["PEOPLE=20", "EVENTS=8", "PLACES=4", "RATE=20", "SECONDS=10"];
 
+/// The same for a failover, with nobody who fails: what the scenario judges is looked at.
+const FAILOVER: [&str; 6] =
+    ["PEOPLE=20", "EVENTS=4", "HOT_PLACES=8", "RATE=20", "SECONDS=6", "MAX_WAIT_MS=60000"];
+
+/// What the scenarios share, and is none.
+const SHARED: &str = "common.js";
+
+/// What counts something that is wrong.
+const WRONG: [&str; 4] = ["checks", "broken_laws", "oversold", "unexpected_errors"];
+
 /// The judge believes in a place less than there is: to it, the sale is an oversell.
 const ONE_LESS: &str = "JUDGED_PLACES=29";
 
@@ -56,7 +67,7 @@ pub(crate) fn run() -> Result<()> {
     outcome
 }
 
-/// Install, build, run both, and watch one of them fail.
+/// Install, build, run all of them, and watch one fail.
 ///
 /// # Errors
 /// The first thing that was wrong.
@@ -75,9 +86,33 @@ pub(crate) fn add_to(steps: &mut Steps) -> Result<()> {
 }
 
 fn runs(steps: &mut Steps, k6: &Path, url: &str) -> Result<()> {
+    steps.run("k6 thresholds", || fail_on_what_is_wrong(k6))?;
     steps.run("k6 on_sale.js", || play(k6, url, "on_sale.js", &ON_SALE))?;
     steps.run("k6 steady.js", || play(k6, url, "steady.js", &STEADY))?;
+    steps.run("k6 failover.js", || play(k6, url, "failover.js", &FAILOVER))?;
     steps.run("k6 sees an oversell", || must_fail(k6, url))
+}
+
+/// Every scenario fails when a sentence about the server does not hold, and on answers that
+/// cannot be read: k6 itself would only count them.
+fn fail_on_what_is_wrong(k6: &Path) -> Result<Vec<String>> {
+    let mut checked = Vec::new();
+    for entry in std::fs::read_dir(root().join("benches/k6"))? {
+        let script = entry?.path();
+        if script.extension().is_none_or(|end| end != "js") || script.ends_with(SHARED) {
+            continue;
+        }
+        let output = Command::new(k6).arg("inspect").arg(&script).output()?;
+        let name = script.file_name().unwrap_or_default().display();
+        ensure!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+        let options: Value = serde_json::from_slice(&output.stdout)?;
+        for metric in WRONG {
+            ensure!(options["thresholds"][metric].is_array(), "{name}: none for {metric}");
+        }
+        checked.push(format!("{name}: {}", WRONG.join(", ")));
+    }
+    ensure!(!checked.is_empty(), "there are no scenarios");
+    Ok(checked)
 }
 
 /// One scenario; its last word of what it found is kept.
