@@ -33,6 +33,8 @@ class Forgetful:
         self.loses = False
         # What happens elsewhere while a write is under way.
         self.meanwhile: Callable[[], object] = lambda: None
+        # Looks at what there is that fail from now on.
+        self.unreadable = 0
         self.booking: dict[str, Any] | None = None
         self.holds: dict[str, dict[str, Any]] = {}
         self._kept: dict[str, Any] = {}
@@ -51,6 +53,9 @@ class Forgetful:
         return Told(201, self._kept[key])
 
     def _shown(self, asked: Asked) -> Told:
+        if "/bookings/user/" in asked.path and self.unreadable:
+            self.unreadable -= 1
+            return Told(503, {"code": "unavailable", "detail": "Not now."})
         if "/bookings/user/" in asked.path:
             return Told(200, self.booking)
         if "/bookings/holds/" in asked.path:
@@ -111,6 +116,17 @@ def test_nothing_is_called_booked_that_is_over(eventflow: Forgetful, ada: Login)
     # And the next click is another intention.
     assert "Booked: 1 place." in words(click(app, "Book 1 place"))
     assert eventflow.booking
+
+
+def test_what_is_booked_is_told_though_it_cannot_be_looked_at(eventflow: Forgetful, ada: Login):
+    app = open_page(login=ada, event="e")
+
+    def fails_once() -> None:
+        eventflow.unreadable = 1
+
+    eventflow.meanwhile = fails_once
+    shown = words(click(app, "Book 1 place"))
+    assert "Booked: 1 place." in shown and "Not now." not in shown
 
 
 def test_cancelling_from_the_list_leaves_no_key_behind(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -108,16 +109,25 @@ def _offer(one: dict[str, Any], seen: dict[str, Any]) -> None:
 def _attempt(one: dict[str, Any], places: int, *, waits: bool) -> None:
     body = {"event_id": one["id"], "quantity": places, "join_waitlist": waits}
     try:
-        widgets.api().write("POST", "/bookings", body, event_id=one["id"])
+        made = widgets.api().write("POST", "/bookings", body, event_id=one["id"]).value
     except ApiError as error:
         _refused(one, error)
         return
-    _tell(mine(one["id"]).booking)
+    _tell_what_is(one, made)
     _anew(one["id"])
 
 
+def _tell_what_is(one: dict[str, Any], made: dict[str, Any]) -> None:
+    """An answer alone doesn't show that it is still so; without another look it has to do."""
+    try:
+        there = mine(one["id"]).booking
+    except ApiError:
+        there = made
+    _tell(there)
+
+
 def _tell(made: dict[str, Any] | None) -> None:
-    """What there is now; an answer alone doesn't show that it still is."""
+    """What there is now."""
     if made is None:
         widgets.flash(OVER, ":material/info:")
     elif made["status"] == "confirmed":
@@ -151,8 +161,10 @@ def _hold(one: dict[str, Any], places: int) -> None:
         _refused(one, error)
         return
     st.session_state["login"].remember_hold(one["id"], hold["id"])
-    if mine(one["id"]) == Mine():
-        _tell(None)
+    # Where that cannot be read, the page itself will say so.
+    with suppress(ApiError):
+        if mine(one["id"]) == Mine():
+            _tell(None)
     _anew(one["id"])
 
 
@@ -181,7 +193,7 @@ def _held(one: dict[str, Any], hold: dict[str, Any]) -> None:
 
 def _confirm(one: dict[str, Any], hold: dict[str, Any]) -> None:
     try:
-        widgets.api().write("POST", "/bookings", {"hold_id": hold["id"]})
+        made = widgets.api().write("POST", "/bookings", {"hold_id": hold["id"]}).value
     except ApiError as error:
         if error.code == "hold_expired":
             st.session_state["login"].forget_hold(one["id"])
@@ -190,7 +202,7 @@ def _confirm(one: dict[str, Any], hold: dict[str, Any]) -> None:
         widgets.problem(error)
         return
     _over(one["id"])
-    _tell(mine(one["id"]).booking)
+    _tell_what_is(one, made)
     _anew(one["id"])
 
 

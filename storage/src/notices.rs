@@ -383,7 +383,8 @@ pub trait NoticeStore: Send + Sync {
     fn list(&self, user: UserId, page: NoticePage) -> Answer<'_, Vec<Notice>>;
 
     /// Put one back into the queue, to be tried from `now` on, its attempts forgotten; with
-    /// `only_failed` only if it failed. `None` if there is none such.
+    /// `only_failed` only if it failed. `None` if there is none such, or none that was made to
+    /// be sent: without HTML.
     fn requeue(
         &self,
         id: NoticeId,
@@ -397,8 +398,8 @@ pub trait NoticeStore: Send + Sync {
     /// How many are queued, and how many failed.
     fn waiting(&self) -> Answer<'_, (u64, u64)>;
 
-    /// How many notices these people have of what happened since then, in order; nobody's
-    /// are counted beyond `most`.
+    /// How many notices these people were sent, or are to be, of what happened since then, in
+    /// order; nobody's are counted beyond `most`.
     fn told_since(&self, users: Vec<UserId>, since: Timestamp, most: u32) -> Answer<'_, Vec<u32>>;
 
     /// What these people do not want, in order.

@@ -210,7 +210,7 @@ impl NoticeStore for Notices {
         Box::pin(self.writer.call(BYTES, move |connection, ()| {
             let put_back = connection
                 .prepare_cached(&format!(
-                    "{PUT_BACK} WHERE id = ?2 AND (status = 'failed' OR NOT ?3)"
+                    "{PUT_BACK} WHERE id = ?2 AND html <> '' AND (status = 'failed' OR NOT ?3)"
                 ))?
                 .execute(params![now.millis(), id.0, only_failed])?;
             if put_back == 0 { Ok(None) } else { get(connection, id) }
@@ -243,7 +243,8 @@ impl NoticeStore for Notices {
         Box::pin(self.readers.call(move |connection| {
             let mut statement = connection.prepare_cached(
                 "SELECT count(*) FROM \
-                 (SELECT 1 FROM notice WHERE user = ?1 AND id >= ?2 LIMIT ?3)",
+                 (SELECT 1 FROM notice WHERE user = ?1 AND id >= ?2 AND status <> 'suppressed' \
+                 LIMIT ?3)",
             )?;
             let first = first_id(since);
             let mut count =

@@ -2,16 +2,19 @@
 //! bounds, so that a disk that hangs takes its own figures away and no others.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use futures_util::future::{BoxFuture, join_all};
-use tokio::sync::Mutex;
-use tokio::task::JoinHandle;
+use futures_util::future::{BoxFuture, FutureExt, Shared, join_all};
+use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
 /// How long one look may take, and so all of them: much less than Prometheus waits, which is
 /// ten seconds by default.
 const LIMIT: Duration = Duration::from_secs(2);
+
+/// A look, and whether it came to its end; for all who wait for it.
+type Look = Shared<BoxFuture<'static, bool>>;
 
 /// One place to look.
 pub(super) struct Source {
@@ -20,9 +23,9 @@ pub(super) struct Source {
     /// The figures that are told there and nowhere else. Not those of a histogram.
     figures: &'static [&'static str],
     look: Box<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>,
-    /// The look that nobody has waited for to its end. There is one at most: where a disk
+    /// The last look, if it has not ended. There is one at most: where a disk
     /// hangs, each would hold a thread.
-    under_way: Mutex<Option<JoinHandle<()>>>,
+    under_way: Mutex<Option<(AbortHandle, Look)>>,
     late: AtomicBool,
 }
 
@@ -52,17 +55,17 @@ impl Source {
     }
 
     /// Whoever asks meanwhile waits for the same look.
-    async fn told(&self) -> bool {
-        let mut under_way = self.under_way.lock().await;
+    fn told(&self) -> Look {
+        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
         // What was begun long ago and has ended since told of long ago.
-        let look = match under_way.take().filter(|look| !look.is_finished()) {
-            Some(look) => look,
-            None => tokio::spawn((self.look)()),
-        };
-        // Kept where it is found by the next one if this one stops waiting.
-        let told = under_way.insert(look).await.is_ok();
-        *under_way = None;
-        told
+        if let Some((_, look)) = under_way.as_ref().filter(|(task, _)| !task.is_finished()) {
+            return look.clone();
+        }
+        let task = tokio::spawn((self.look)());
+        let handle = task.abort_handle();
+        let look = async move { task.await.is_ok() }.boxed().shared();
+        *under_way = Some((handle, look.clone()));
+        look
     }
 }
 
@@ -92,6 +95,24 @@ mod tests {
     use tokio::sync::Notify;
 
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_asks_meanwhile_waits_for_the_same_look() {
+        let looks = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&looks);
+        let source = Source::new("slow", &["a"], move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+            tokio::time::sleep(LIMIT * 9 / 10)
+        });
+        let second = async {
+            tokio::time::sleep(LIMIT / 2).await;
+            source.tells().await
+        };
+        assert_eq!(tokio::join!(source.tells(), second), (true, true));
+        assert_eq!(looks.load(Ordering::Relaxed), 1);
+        assert!(source.tells().await, "and the next one looks anew");
+        assert_eq!(looks.load(Ordering::Relaxed), 2);
+    }
 
     #[tokio::test(start_paused = true)]
     async fn what_is_not_told_in_time_is_known_and_takes_no_longer_than_one() {

@@ -80,12 +80,12 @@ pub(crate) async fn bodies(
             waiting.entry(row.event).or_default().push((index, row.seq));
         }
     }
-    let deadline = service.deadline();
+    let by = service.deadline().min(Instant::now() + POSITIONS_LIMIT);
     let calls = waiting.into_iter().map(|(event, entries)| async move {
         // A page has fewer rows than one call may ask for.
         debug_assert!(entries.len() <= POSITIONS);
         let seqs = entries.iter().map(|(_, seq)| *seq).collect();
-        let answer = positions(service, event, seqs, deadline).await;
+        let answer = positions(service, event, seqs, by).await;
         (event, entries, answer)
     });
     let mut answers = stream::iter(calls).buffer_unordered(POSITION_CALLS);
@@ -104,14 +104,13 @@ pub(crate) async fn bodies(
 }
 
 /// Places in the queue of one event, wherever it is served: asked again while its owner is
-/// changing, for as long as a list waits for the tails of the same owner.
+/// changing, but not after `by`.
 async fn positions(
     service: &Service,
     event: EventId,
     seqs: Vec<Seq>,
-    deadline: Instant,
+    by: Instant,
 ) -> Result<Vec<Option<u32>>, String> {
-    let by = deadline.min(Instant::now() + POSITIONS_LIMIT);
     let asked = || positions_once(service, event, seqs.clone(), by);
     match repeated(by, asked).await {
         Ok(found) => Ok(found),

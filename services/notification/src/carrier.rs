@@ -124,11 +124,9 @@ impl Carrier {
                 }
             };
             let wait = match round {
-                Ok(Round::Worked(heard)) => {
-                    match heard {
-                        Heard::Nothing => {}
-                        Heard::Answered => self.is_down(None),
-                        Heard::Silent(why) => self.is_down(Some(&why)),
+                Ok(Round::Worked(heard @ (Heard::Nothing | Heard::Answered))) => {
+                    if heard == Heard::Answered {
+                        self.is_down(None);
                     }
                     pause = PAUSE_MIN;
                     tokio::select! {
@@ -140,7 +138,7 @@ impl Carrier {
                     pause = PAUSE_MIN;
                     self.until_next().await
                 }
-                Ok(Round::Down(why)) => {
+                Ok(Round::Down(why) | Round::Worked(Heard::Silent(why))) => {
                     self.is_down(Some(&why));
                     let wait = pause;
                     pause = (pause * 2).min(PAUSE_MAX);
@@ -308,10 +306,10 @@ impl Carrier {
         let now = self.shared.now();
         let (reason, tried) = match sent {
             Ok(()) => return self.counted(notice, Settled::Sent { at: now }),
-            Err(NotSent::Never(reason)) => {
+            Err(NotSent::Never(reason) | NotSent::Unfit(reason)) => {
                 return self.counted(notice, Settled::Failed { reason });
             }
-            Err(NotSent::Later(reason)) => (reason, Tried::Refused),
+            Err(NotSent::Later(reason) | NotSent::Silent(reason)) => (reason, Tried::Refused),
             Err(NotSent::Unknown(reason)) => (reason, Tried::Unclear),
             Err(NotSent::Down(reason)) => (reason, Tried::Away),
         };
@@ -362,11 +360,11 @@ impl Carrier {
 fn hear(heard: &mut Heard, sent: &Result<(), NotSent>) {
     match sent {
         Ok(()) | Err(NotSent::Never(_) | NotSent::Later(_)) => *heard = Heard::Answered,
-        Err(NotSent::Unknown(why)) if *heard != Heard::Answered => {
+        Err(NotSent::Unknown(why) | NotSent::Silent(why)) if *heard != Heard::Answered => {
             *heard = Heard::Silent(why.clone());
         }
         // One that is away ends the round.
-        Err(NotSent::Unknown(_) | NotSent::Down(_)) => {}
+        Err(NotSent::Unknown(_) | NotSent::Silent(_) | NotSent::Down(_) | NotSent::Unfit(_)) => {}
     }
 }
 

@@ -57,6 +57,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(15);
 /// How often what is old is forgotten.
 const FORGET_EVERY: Duration = Duration::from_secs(3_600);
 
+/// How far behind the desk may be and send reminders, in milliseconds.
+const LAG_MS: i64 = 60_000;
+
 /// Within how long a person is sent so many, in milliseconds.
 const DAY_MS: i64 = 86_400_000;
 
@@ -140,6 +143,7 @@ impl Desk {
     /// What comes next, and what its time has come for.
     async fn step(&mut self) -> Result<(), StorageError> {
         let shared = Arc::clone(&self.shared);
+        let mut seen = shared.now();
         let mut deliveries = tokio::select! {
             // What was booked before an organizer writes is known when that is sent.
             biased;
@@ -148,24 +152,25 @@ impl Desk {
             () = sleep(self.until_reminder()) => Vec::new(),
         };
         // What woke it may have come before what the bus has.
-        if deliveries.is_empty() && shared.bus().has_next(SUBSCRIBER).await? {
-            deliveries = shared.bus().next(SUBSCRIBER, DELIVERIES).await?;
+        if deliveries.is_empty() {
+            seen = shared.now();
+            if shared.bus().has_next(SUBSCRIBER).await? {
+                deliveries = shared.bus().next(SUBSCRIBER, DELIVERIES).await?;
+            }
         }
         if !deliveries.is_empty() {
             self.take(&deliveries).await?;
         }
-        // Who is to be reminded, and of what, is known when all has come by that happened
-        // until then. So a backlog is worked off first.
-        let known_until = if deliveries.len() < DELIVERIES {
-            Some(self.shared.now())
-        } else {
-            deliveries.last().and_then(|last| facts(last).ok()?.last().map(|fact| fact.at))
-        };
-        if let Some(until) = known_until {
-            self.remind(until).await?;
-        }
+        // Who is told, and what, is known when all has come by that happened until then. So a
+        // backlog is worked off first; what was taken meanwhile is looked at by the next step.
         if deliveries.len() < DELIVERIES {
-            self.announce().await?;
+            self.remind(seen).await?;
+            if self.announce(seen).await? && !deliveries.is_empty() {
+                // Written meanwhile, and who booked before that may be on the bus by now.
+                shared.asked.notify_one();
+            }
+        } else if let Some(until) = keeps_up(&deliveries, shared.now()) {
+            self.remind(until).await?;
         }
         self.forget().await
     }
@@ -264,11 +269,18 @@ impl Desk {
     }
 }
 
+/// Until when all is known that happened, if there is more on the bus, but nothing that is old:
+/// where there is always more, reminders are sent all the same.
+fn keeps_up(deliveries: &[Delivery], now: Timestamp) -> Option<Timestamp> {
+    let last = facts(deliveries.last()?).ok()?.last()?.at;
+    (now.millis().saturating_sub(last.millis()) < LAG_MS).then_some(last)
+}
+
 /// People who are told something, as far as that matters for whether and how.
 struct People {
     contacts: HashMap<UserId, Contact>,
     preferences: HashMap<UserId, Preferences>,
-    /// How many notices they have of the last day, with those that are made here.
+    /// How many notices they were sent of the last day, with those that are made here.
     told: HashMap<UserId, u32>,
 }
 
@@ -292,26 +304,33 @@ impl People {
         Ok(Self { contacts, preferences: users.into_iter().zip(preferences).collect(), told })
     }
 
-    /// Whether this one would be one too many. One that is told again is counted twice, and
-    /// is stored already.
-    fn has_enough(&mut self, user: UserId, most: u32) -> bool {
-        let told = self.told.entry(user).or_default();
-        let enough = most > 0 && *told >= most;
-        *told = told.saturating_add(1);
-        enough
+    /// Whether this one would be one too many. What organizers cause reaches half of the bound
+    /// only: none of them can keep a person from hearing of their own bookings.
+    fn has_enough(&self, user: UserId, kind: NoticeKind, most: u32) -> bool {
+        let by_organizers = matches!(
+            kind,
+            NoticeKind::EventChanged | NoticeKind::EventCancelled | NoticeKind::OrganizerMessage
+        );
+        let most_of_it = if by_organizers { most.div_ceil(2) } else { most };
+        most > 0 && self.told.get(&user).is_some_and(|told| *told >= most_of_it)
     }
 
     /// A notice for one of them.
     fn notice(&mut self, shared: &Shared, about: &About<'_>, mut letter: Letter) -> NewNotice {
-        let enough = self.has_enough(about.user, shared.options.notices_per_day);
+        let enough = self.has_enough(about.user, about.kind, shared.options.notices_per_day);
         let contact = self.contacts.get(&about.user);
         letter.name = contact.map(|contact| contact.name.clone()).unwrap_or_default();
         let mut texts = shared.templates.render(about.kind, &letter);
         let mut suppressed = unwanted(contact, self.preferences.get(&about.user), about.kind);
-        if enough {
+        if suppressed.is_none() && enough {
             suppressed = Some(TOO_MANY);
-            // Nobody reads them, and somebody may make as many as they can.
-            (texts.text, texts.html) = (String::new(), String::new());
+            // It is read on the person's list, and not sent; somebody may make as many as they
+            // can.
+            texts.html = String::new();
+        }
+        if suppressed.is_none() {
+            // One that is told again is counted twice, and is stored already.
+            *self.told.entry(about.user).or_default() += 1;
         }
         NewNotice {
             id: about.id(),

@@ -46,11 +46,14 @@ pub(crate) enum NotSent {
     /// TLS, no greeting, no authentication, our sender not taken, 421). That says nothing
     /// about this message: all of them wait.
     Down(String),
-    /// This message not now: refused for now (4xx), or the server broke off or fell silent
-    /// over its recipient. The others go on.
+    /// This message not now: the server refused it for now (4xx). The others go on.
     Later(String),
-    /// Refused for good (5xx), or to an address that cannot be one: it is never sent.
+    /// The server broke off or fell silent over its recipient, so it has not arrived.
+    Silent(String),
+    /// The server refused it for good (5xx): it is never sent.
     Never(String),
+    /// No server was asked: it cannot be sent, as with an address that cannot be one.
+    Unfit(String),
     /// The connection broke or hung after the body was begun, so it may have arrived. It is
     /// tried again with the same Message-ID.
     Unknown(String),

@@ -28,7 +28,8 @@ pub struct Options {
     pub keep: Duration,
     /// Most messages of organizers to the attendees of one event within a day.
     pub messages_per_day: u32,
-    /// Most notices a person is sent of what happened within a day; 0 is as many as there are.
+    /// Most notices a person is sent of what happened within a day, half of them about what
+    /// organizers did; 0 is as many as there are.
     /// It is far beyond what anybody needs, and ends what somebody does to fill a mailbox.
     pub notices_per_day: u32,
     /// How much of the time making and sending notices may take, in hundredths of one

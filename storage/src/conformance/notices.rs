@@ -199,10 +199,11 @@ async fn what_a_person_was_told_is_counted(store: &dyn NoticeStore) {
         let users = vec![user(2), user(1), user(9), user(1)];
         store.told_since(users, at(since), most).await.expect("counts")
     };
-    assert_eq!(told(0, 9).await, [1, 3, 0, 3]);
-    assert_eq!(told(20, 9).await, [1, 2, 0, 2], "what happened at that very time counts");
-    assert_eq!(told(21, 9).await, [1, 1, 0, 1]);
-    assert_eq!(told(0, 2).await, [1, 2, 0, 2], "nobody counts further");
+    settle(store, id(20, 2), Settled::Sent { at: at(50) }).await;
+    assert_eq!(told(0, 9).await, [1, 2, 0, 2], "what was not sent does not count");
+    assert_eq!(told(20, 9).await, [1, 1, 0, 1], "what happened at that very time counts");
+    assert_eq!(told(21, 9).await, [1, 0, 0, 0]);
+    assert_eq!(told(0, 1).await, [1, 1, 0, 1], "nobody counts further");
 }
 
 async fn failed_ones_can_be_sent_again(store: &dyn NoticeStore) {
@@ -224,6 +225,14 @@ async fn failed_ones_can_be_sent_again(store: &dyn NoticeStore) {
     let other = store.requeue(all[2].id, at(70), true).await.expect("an answer");
     assert_eq!(other, None, "it has not failed again");
     assert_eq!(due(store, 60).await.len(), 3, "and is left alone");
+    let short = NewNotice {
+        suppressed: Some("too many".to_owned()),
+        html: String::new(),
+        ..new(4, user(4), 10)
+    };
+    add(store, std::slice::from_ref(&short)).await;
+    let unfit = store.requeue(short.id, at(70), false).await.expect("an answer");
+    assert_eq!(unfit, None, "it was not made to be sent");
     let any = store.requeue(all[2].id, at(70), false).await.expect("an answer");
     assert_eq!(any.map(|notice| notice.next_at), Some(at(70)));
 }

@@ -275,7 +275,8 @@ impl NoticeStore for MemoryNotices {
     ) -> Answer<'_, Option<Notice>> {
         let mut state = self.state.lock();
         let notice = state.find(id);
-        let notice = notice.filter(|n| !only_failed || n.status == NoticeStatus::Failed);
+        let fits = |n: &&mut Notice| !only_failed || n.status == NoticeStatus::Failed;
+        let notice = notice.filter(fits).filter(|n| !n.html.is_empty());
         at_once(notice.map(|notice| {
             put_back(notice, now);
             notice.clone()
@@ -297,7 +298,9 @@ impl NoticeStore for MemoryNotices {
     fn told_since(&self, users: Vec<UserId>, since: Timestamp, most: u32) -> Answer<'_, Vec<u32>> {
         let state = self.state.lock();
         let of = |user| {
-            let own = state.notices.iter().filter(|n| n.user == user && n.created_at >= since);
+            let own = state.notices.iter().filter(|n| {
+                n.user == user && n.created_at >= since && n.status != NoticeStatus::Suppressed
+            });
             u32::try_from(own.take(most as usize).count()).unwrap_or(most)
         };
         at_once(users.into_iter().map(of).collect())

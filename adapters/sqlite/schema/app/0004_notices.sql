@@ -22,6 +22,7 @@ CREATE TABLE notice (
 ) STRICT;
 -- An id begins with the time, so its order is that of lists, newest last.
 CREATE INDEX notice_by_user ON notice (user, id);
+CREATE INDEX notice_told ON notice (user, id) WHERE status <> 'suppressed';
 CREATE INDEX notice_due ON notice (next_at, number) WHERE status = 'queued';
 CREATE INDEX notice_queue ON notice (user, number) WHERE status = 'queued';
 CREATE INDEX notice_failed ON notice (number) WHERE status = 'failed';

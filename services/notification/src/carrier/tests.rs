@@ -188,7 +188,10 @@ async fn mail_is_down_until_the_server_answers_for_a_message() {
         // Nothing was handed over: the second person wants no mail.
         (Vec::new(), true),
         (vec![Err(unclear())], true),
+        (vec![Err(NotSent::Unfit(text("no address")))], true),
         (vec![Err(NotSent::Later(text("451 busy")))], false),
+        (vec![Err(NotSent::Silent(text("no answer")))], true),
+        (vec![Err(NotSent::Never(text("550 no")))], false),
         (vec![Err(unclear())], true),
         (vec![Ok(())], false),
     ];

@@ -64,10 +64,15 @@ impl Desk {
         }
     }
 
-    /// Send what organizers wrote and not everybody has yet.
-    /// One whose event has not come by yet waits, and holds up no other.
-    pub(super) async fn announce(&mut self) -> Result<(), StorageError> {
+    /// Send what organizers wrote until then and not everybody has yet. One whose event has not
+    /// come by yet waits, and holds up no other. Whether any was written later.
+    pub(super) async fn announce(&mut self, until: Timestamp) -> Result<bool, StorageError> {
+        let mut later = false;
         for message in self.shared.store().announcements(MESSAGES).await? {
+            if message.created_at > until {
+                later = true;
+                continue;
+            }
             let event = self.event(message.event).await?;
             let waited = self.shared.now().millis().saturating_sub(message.created_at.millis());
             match event {
@@ -78,7 +83,7 @@ impl Desk {
             }
             self.write(DeskStep { announced: Some(message.id), ..DeskStep::default() }).await?;
         }
-        Ok(())
+        Ok(later)
     }
 
     async fn tell_message(

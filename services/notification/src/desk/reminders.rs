@@ -92,17 +92,17 @@ impl Desk {
             let Some(first) = next.first().filter(|next| next.due_at <= until) else {
                 break;
             };
-            self.remind_of(first.event, until).await?;
+            self.remind_of(first.event).await?;
             self.learn_next_reminder().await?;
         }
         Ok(())
     }
 
     /// Of several that are due at once, as after a long rest, the last one says it all.
-    async fn remind_of(&mut self, event: EventId, until: Timestamp) -> Result<(), StorageError> {
+    async fn remind_of(&mut self, event: EventId) -> Result<(), StorageError> {
         let now = self.shared.now();
         let mut due = self.shared.store().reminders(event).await?;
-        due.retain(|reminder| !reminder.done && reminder.due_at <= until);
+        due.retain(|reminder| !reminder.done && reminder.due_at <= now);
         let configured = &self.shared.options.reminders_s;
         let last = due.iter().filter(|due| configured.contains(&due.span_s));
         let last = last.min_by_key(|reminder| reminder.span_s).copied();

@@ -85,7 +85,7 @@ impl Sender {
     /// # Errors
     /// `Never`, when the address cannot be one.
     pub(super) fn letter(&self, mail: &Mail) -> Result<Letter, NotSent> {
-        let never = |why: &str| NotSent::Never(why.to_owned());
+        let never = |why: &str| NotSent::Unfit(why.to_owned());
         let to = address(&mail.to_address).ok_or_else(|| never("the address cannot be one"))?;
         let name = mail.to_name.as_deref().map(|name| clean(name, NAME));
         let name = name.filter(|name| !name.is_empty());
@@ -120,7 +120,7 @@ fn part(kind: ContentType, text: &str) -> Result<SinglePart, NotSent> {
     // A lone CR counts as the end of a line to some readers and as nothing to others.
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
     let body = Body::new_with_encoding(text, ContentTransferEncoding::QuotedPrintable);
-    let body = body.map_err(|_| NotSent::Never("the text cannot be encoded".to_owned()))?;
+    let body = body.map_err(|_| NotSent::Unfit("the text cannot be encoded".to_owned()))?;
     Ok(SinglePart::builder().header(kind).body(body))
 }
 

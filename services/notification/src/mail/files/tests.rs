@@ -90,7 +90,7 @@ async fn an_address_that_cannot_be_one_makes_no_file() {
     let folder = tempfile::tempdir().unwrap();
     let files = Files::new(folder.path(), FROM).unwrap();
     let wrong = Mail { to_address: "ann".to_owned(), ..mail(1) };
-    assert!(matches!(files.send(&wrong).await, Err(NotSent::Never(_))));
+    assert!(matches!(files.send(&wrong).await, Err(NotSent::Unfit(_))));
     assert_eq!(names(folder.path()), [""; 0]);
 }
 

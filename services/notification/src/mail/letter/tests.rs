@@ -193,7 +193,7 @@ fn an_address_that_cannot_be_one_is_never_sent_to() {
     for to_address in wrong {
         let mail = Mail { to_address: to_address.to_owned(), ..mail() };
         match sender().letter(&mail) {
-            Err(NotSent::Never(why)) => assert!(!why.contains("example"), "{why}"),
+            Err(NotSent::Unfit(why)) => assert!(!why.contains("example"), "{why}"),
             Err(other) => panic!("{to_address:?}: {other:?}"),
             Ok(letter) => panic!("{to_address:?} became {}", letter.to),
         }

@@ -119,12 +119,12 @@ impl Fault {
     /// What it means for the message.
     pub(super) fn reason(self, phase: Phase, secrets: &Secrets<'_>) -> NotSent {
         match self {
-            Self::Address(why) => NotSent::Never(why.to_owned()),
+            Self::Address(why) => NotSent::Unfit(why.to_owned()),
             Self::Broken { step, text } => {
                 let text = format!("{step}: {}", secrets.strike_out(&text));
                 match phase {
                     Phase::Before => NotSent::Down(text),
-                    Phase::Recipient => NotSent::Later(text),
+                    Phase::Recipient => NotSent::Silent(text),
                     Phase::Body => NotSent::Unknown(text),
                 }
             }

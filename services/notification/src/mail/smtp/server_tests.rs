@@ -213,7 +213,7 @@ async fn an_address_that_is_not_ascii_needs_a_server_that_takes_it() {
     let smtp = old.smtp();
     let refused = smtp.send(&jürgen).await.unwrap_err();
     let why = "the address is not ASCII, and the server does not take such (SMTPUTF8)";
-    assert_eq!(refused, NotSent::Never(why.to_owned()));
+    assert_eq!(refused, NotSent::Unfit(why.to_owned()));
     smtp.send(&to("ann@bücher.example")).await.unwrap();
     assert_eq!(old.mails().await[0]["to"], json!(["ann@xn--bcher-kva.example"]));
     assert_eq!(old.connections().await, 1);

@@ -105,7 +105,9 @@ fn name(reason: &NotSent) -> &'static str {
     match reason {
         NotSent::Down(_) => "down",
         NotSent::Later(_) => "later",
+        NotSent::Silent(_) => "silent",
         NotSent::Never(_) => "never",
+        NotSent::Unfit(_) => "unfit",
         NotSent::Unknown(_) => "unknown",
     }
 }
@@ -133,7 +135,7 @@ fn what_a_break_means_is_a_matter_of_when() {
         let fault = Fault::slow(Step::Data, Duration::from_secs(1));
         name(&fault.reason(phase, &Secrets { address: None, password: None }))
     });
-    assert_eq!(meanings, ["down", "later", "unknown"]);
+    assert_eq!(meanings, ["down", "silent", "unknown"]);
 }
 
 #[test]

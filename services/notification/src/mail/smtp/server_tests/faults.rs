@@ -19,6 +19,8 @@ async fn outcome(rule: Value, hasty: bool) -> (NotSent, usize) {
     let text = match &refused {
         NotSent::Down(text)
         | NotSent::Later(text)
+        | NotSent::Silent(text)
+        | NotSent::Unfit(text)
         | NotSent::Never(text)
         | NotSent::Unknown(text) => text,
     };
@@ -72,7 +74,7 @@ async fn closed_without_a_word() {
     }
     for at in ["RCPT", "DATA"] {
         let (refused, arrived) = outcome(json!({ "at": at, "do": "close" }), false).await;
-        assert!(matches!(refused, NotSent::Later(_)) && arrived == 0, "{at}: {refused:?}");
+        assert!(matches!(refused, NotSent::Silent(_)) && arrived == 0, "{at}: {refused:?}");
     }
     // Nobody knows: here it has not arrived ...
     let (refused, arrived) = outcome(json!({ "at": "BODY", "do": "close" }), false).await;
@@ -91,7 +93,7 @@ async fn silence_and_dripping_end_with_the_time_limit() {
             let took = began.elapsed();
             let expected = match at {
                 "CONNECT" | "EHLO" | "MAIL" => matches!(refused, NotSent::Down(_)),
-                "RCPT" | "DATA" => matches!(refused, NotSent::Later(_)),
+                "RCPT" | "DATA" => matches!(refused, NotSent::Silent(_)),
                 _ => matches!(refused, NotSent::Unknown(_)),
             };
             assert!(expected, "{act} at {at}: {refused:?}");
@@ -110,10 +112,10 @@ async fn silence_and_dripping_end_with_the_time_limit() {
 async fn answers_that_are_none() {
     // To a yes where a 354 belongs, the message would be read as commands.
     let (refused, arrived) = outcome(answer("DATA", "250 fine"), false).await;
-    assert!(matches!(&refused, NotSent::Later(why) if why.contains("250")), "{refused:?}");
+    assert!(matches!(&refused, NotSent::Silent(why) if why.contains("250")), "{refused:?}");
     assert_eq!(arrived, 0);
     let (refused, _) = outcome(answer("RCPT", "354 go on"), false).await;
-    assert!(matches!(&refused, NotSent::Later(why) if why.contains("354")), "{refused:?}");
+    assert!(matches!(&refused, NotSent::Silent(why) if why.contains("354")), "{refused:?}");
     let (refused, _) = outcome(answer("MESSAGE", "354 go on"), false).await;
     assert!(matches!(&refused, NotSent::Unknown(why) if why.contains("354")), "{refused:?}");
     let (refused, _) = outcome(answer("MAIL", "hello"), false).await;

@@ -149,7 +149,7 @@ async fn a_server_may_not_take_that_long_for_any_other_answer() {
             polite(line)
         });
         let given_up = outcome.await.unwrap_err();
-        let (NotSent::Down(why) | NotSent::Later(why)) = given_up else { panic!("{given_up:?}") };
+        let (NotSent::Down(why) | NotSent::Silent(why)) = given_up else { panic!("{given_up:?}") };
         assert!(why.contains("no answer"), "{at}: {why}");
     }
 }
