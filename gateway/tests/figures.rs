@@ -1,22 +1,21 @@
 //! Goal: the figures are there for those who may see them, in time, and for nobody else in any
 //! way. Method: requests straight into the gateway.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use api::headers::Peer;
-use api::{Clock, Entropy, Upstream, Verifier};
+use api::{Upstream, Verifier};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
 use axum::response::Response;
-use engine::Timestamp;
 use futures_util::future::BoxFuture;
 use gateway::{Beside, Figures, Gateway, Options, Readiness, Upstreams};
 use serde_json::Value;
 use tokio::time::timeout;
+
+use super::stage::{Fixed, Still};
 
 /// Who may see them.
 const READER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
@@ -25,23 +24,6 @@ const STRANGER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2));
 
 /// What is answered to a reader.
 const TEXT: &str = "things 1\n";
-
-/// A clock that stands still.
-struct Still;
-
-impl Clock for Still {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_millis(0)
-    }
-}
-
-struct Fixed;
-
-impl Entropy for Fixed {
-    fn fill(&self, bytes: &mut [u8]) {
-        bytes.fill(0x5a);
-    }
-}
 
 fn gateway(write: impl Fn() -> BoxFuture<'static, String> + Send + Sync + 'static) -> Gateway {
     let part = || Upstream::from(Router::new());

@@ -1,40 +1,22 @@
 //! Goal: what the gateway promises of every request, whoever answers it. Method:
 //! requests straight into it; the upstreams echo what reached them.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
 use std::sync::Arc;
 use std::time::Duration;
 
 use api::headers::Peer;
-use api::{Clock, Entropy, Upstream, Verifier};
+use api::{Upstream, Verifier};
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use engine::Timestamp;
 use gateway::{Beside, Gateway, Options, Readiness, Upstreams};
 use http::{HeaderMap, StatusCode};
 use serde_json::Value;
 use tokio::sync::Notify;
 
-/// A clock that stands still.
-struct Still;
-
-impl Clock for Still {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_millis(0)
-    }
-}
-
-struct Fixed;
-
-impl Entropy for Fixed {
-    fn fill(&self, bytes: &mut [u8]) {
-        bytes.fill(0x5a);
-    }
-}
+use super::stage::{Fixed, Still};
 
 /// Answers with its own name and the request's headers as they arrived.
 fn echo(name: &'static str) -> Upstream {

@@ -1,35 +1,17 @@
 //! Goal: whoever asks is told which part does not work, and the door is closed by what is
 //! broken here and by nothing else. Method: services that say what they are told to say.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use api::upstream::{Client, Replicas, ReplicasOptions, Secret};
-use api::{Clock, Entropy, Upstream, Verifier};
+use api::{Upstream, Verifier};
 use axum::body::{Body, to_bytes};
-use engine::Timestamp;
 use gateway::{Beside, Gateway, Options, Readiness, Upstreams};
 use serde_json::{Value, json};
 
-/// A clock that stands still.
-struct Still;
-
-impl Clock for Still {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_millis(0)
-    }
-}
-
-struct Fixed;
-
-impl Entropy for Fixed {
-    fn fill(&self, bytes: &mut [u8]) {
-        bytes.fill(0x5a);
-    }
-}
+use super::stage::{Fixed, Still};
 
 fn gateway(auth: Upstream, booking: Upstream, catalog: Upstream) -> Gateway {
     with_notification(auth, booking, catalog, fine())

@@ -383,8 +383,8 @@ pub trait NoticeStore: Send + Sync {
     fn list(&self, user: UserId, page: NoticePage) -> Answer<'_, Vec<Notice>>;
 
     /// Put one back into the queue, to be tried from `now` on, its attempts forgotten; with
-    /// `only_failed` only if it failed. `None` if there is none such, or none that was made to
-    /// be sent: without HTML.
+    /// `only_failed` only if it failed. `None` if there is none such, or if it was suppressed
+    /// and has no HTML, so was not made to be sent.
     fn requeue(
         &self,
         id: NoticeId,

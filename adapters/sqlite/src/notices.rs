@@ -210,7 +210,8 @@ impl NoticeStore for Notices {
         Box::pin(self.writer.call(BYTES, move |connection, ()| {
             let put_back = connection
                 .prepare_cached(&format!(
-                    "{PUT_BACK} WHERE id = ?2 AND html <> '' AND (status = 'failed' OR NOT ?3)"
+                    "{PUT_BACK} WHERE id = ?2 AND NOT (status = 'suppressed' AND html = '') \
+                     AND (status = 'failed' OR NOT ?3)"
                 ))?
                 .execute(params![now.millis(), id.0, only_failed])?;
             if put_back == 0 { Ok(None) } else { get(connection, id) }

@@ -36,7 +36,7 @@ use crate::contacts::{Contact, contacts};
 use crate::facts::{Fact, What, facts};
 use crate::letters::Letter;
 use crate::pace::{Pace, outlived};
-use crate::service::Shared;
+use crate::service::{DAY_MS, Shared};
 
 /// Under this name notices follow the bus.
 pub(crate) const SUBSCRIBER: &str = "notification";
@@ -59,9 +59,6 @@ const FORGET_EVERY: Duration = Duration::from_secs(3_600);
 
 /// How far behind the desk may be and send reminders, in milliseconds.
 const LAG_MS: i64 = 60_000;
-
-/// Within how long a person is sent so many, in milliseconds.
-const DAY_MS: i64 = 86_400_000;
 
 /// Most notices, messages, attendees and events forgotten in one step, of each kind.
 const FORGOTTEN: usize = 500;

@@ -8,7 +8,7 @@ use api::{Clock, Entropy, Upstream, Verifier};
 use axum::Router;
 use axum::extract::FromRef;
 use engine::Timestamp;
-use storage::notices::{Announcement, NoticeId};
+use storage::notices::{Announcement, AnnouncementLimit, NoticeId};
 use storage::{MessageBus, NoticeStore, StorageError};
 use tokio::sync::{Notify, watch};
 
@@ -19,6 +19,10 @@ use crate::meters::Meters;
 use crate::options::{Options, Tls};
 use crate::routes;
 use crate::template::Templates;
+
+/// Within how long a person, and the attendees of an event, are told so much and no more, in
+/// milliseconds.
+pub(crate) const DAY_MS: i64 = 86_400_000;
 
 /// Why the service cannot start: a sentence for whoever started the program.
 #[derive(Debug, thiserror::Error)]
@@ -86,10 +90,6 @@ impl Shared {
         &self,
         announcement: Announcement,
     ) -> Result<storage::notices::Announced, StorageError> {
-        use storage::notices::AnnouncementLimit;
-
-        /// Within how long there is a most of them, in milliseconds.
-        const DAY_MS: i64 = 86_400_000;
         let since = announcement.created_at.millis().saturating_sub(DAY_MS);
         let limit = AnnouncementLimit {
             most: self.options.messages_per_day,

@@ -276,7 +276,9 @@ impl NoticeStore for MemoryNotices {
         let mut state = self.state.lock();
         let notice = state.find(id);
         let fits = |n: &&mut Notice| !only_failed || n.status == NoticeStatus::Failed;
-        let notice = notice.filter(fits).filter(|n| !n.html.is_empty());
+        let notice = notice
+            .filter(fits)
+            .filter(|n| n.status != NoticeStatus::Suppressed || !n.html.is_empty());
         at_once(notice.map(|notice| {
             put_back(notice, now);
             notice.clone()
