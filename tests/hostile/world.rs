@@ -14,6 +14,9 @@ use uuid::Uuid;
 
 use crate::routes::{self, Described, Shape};
 
+/// Nobody is told of too much.
+const TOLD_OF_ALL: (&str, &str) = ("EVENTFLOW_NOTIFICATION__NOTICES_PER_DAY", "0");
+
 /// The password of everybody here.
 pub(crate) const PASSWORD: &str = "plum tractor 17";
 
@@ -109,10 +112,12 @@ impl World {
         Self::with(&[UNLIMITED]).await
     }
 
-    /// The same with variables of the environment.
+    /// The same with variables of the environment. The cast books more in a minute than
+    /// anybody is told of in a day, and every scene has to have a notification that was sent.
     pub(crate) async fn with(environment: &[(&str, &str)]) -> Self {
         let home = Home::new();
-        let server = Server::start_in(&home, &[], environment).await;
+        let environment = [environment, &[TOLD_OF_ALL]].concat();
+        let server = Server::start_in(&home, &[], &environment).await;
         let mut client = server.client();
         let mut account = async |name: &str| accounts::register(&mut client, name, PASSWORD).await;
         let cast = Cast {

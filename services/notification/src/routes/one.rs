@@ -106,7 +106,7 @@ pub(super) async fn status(
 }
 
 /// `POST /notifications/{id}/resend`. Its owner may have another try at one that failed; an
-/// admin at any.
+/// admin at any that was made to be sent.
 pub(super) async fn resend(
     State(service): State<Service>,
     caller: Caller,
@@ -116,7 +116,11 @@ pub(super) async fn resend(
     let (shared, only_failed) = (service.shared(), !caller.is_admin());
     let queued = shared.store().requeue(notice.id, shared.now(), only_failed).await;
     let notice = queued.map_err(of_storage)?.ok_or_else(|| {
-        let detail = "Only a notification that could not be sent can be sent again.";
+        let detail = if only_failed {
+            "Only a notification that could not be sent can be sent again."
+        } else {
+            "It was one too many and was not made to be sent: there is nothing to send."
+        };
         Problem::new(ErrorCode::NotFailed, detail)
     })?;
     shared.queued.notify_one();

@@ -5,33 +5,39 @@ use storage::notices::{Attendee, DeskStep, NewNotice, NoticeId, NoticeKind, Sett
 
 use crate::stage::{ADMIN, EVENT, NOW, ORGANIZER, Seen, Stage, user};
 
-/// Stores notices of a person, some milliseconds apart; gives their ids, the oldest first.
-async fn notices(stage: &Stage, person: u8, count: u8) -> Vec<NoticeId> {
-    let new = |n: u8| {
-        let created_at = engine::Timestamp::from_millis(NOW + i64::from(n));
-        let mut id = [person; 16];
-        id[..6].copy_from_slice(&created_at.millis().to_be_bytes()[2..]);
-        NewNotice {
-            id: NoticeId(id),
-            user: user(person),
-            kind: if n.is_multiple_of(2) {
-                NoticeKind::BookingConfirmed
-            } else {
-                NoticeKind::EventChanged
-            },
-            event: EVENT,
-            booking: None,
-            subject: format!("subject {n}"),
-            text: "text".to_owned(),
-            html: "<p>text</p>".to_owned(),
-            suppressed: None,
-            created_at,
-            queued_at: created_at,
-        }
-    };
-    let notices: Vec<NewNotice> = (0..count).map(new).collect();
-    let ids = notices.iter().map(|notice| notice.id).collect();
+/// The `n`th notice of a person, some milliseconds after the one before.
+fn notice(person: u8, n: u8) -> NewNotice {
+    let created_at = engine::Timestamp::from_millis(NOW + i64::from(n));
+    let mut id = [person; 16];
+    id[..6].copy_from_slice(&created_at.millis().to_be_bytes()[2..]);
+    NewNotice {
+        id: NoticeId(id),
+        user: user(person),
+        kind: if n.is_multiple_of(2) {
+            NoticeKind::BookingConfirmed
+        } else {
+            NoticeKind::EventChanged
+        },
+        event: EVENT,
+        booking: None,
+        subject: format!("subject {n}"),
+        text: "text".to_owned(),
+        html: "<p>text</p>".to_owned(),
+        suppressed: None,
+        created_at,
+        queued_at: created_at,
+    }
+}
+
+async fn store(stage: &Stage, notices: Vec<NewNotice>) {
     stage.stores.notices.take(DeskStep { notices, ..DeskStep::default() }).await.unwrap();
+}
+
+/// Stores notices of a person; gives their ids, the oldest first.
+async fn notices(stage: &Stage, person: u8, count: u8) -> Vec<NoticeId> {
+    let notices: Vec<NewNotice> = (0..count).map(|n| notice(person, n)).collect();
+    let ids = notices.iter().map(|notice| notice.id).collect();
+    store(stage, notices).await;
     ids
 }
 
@@ -120,6 +126,14 @@ async fn what_failed_can_be_sent_again() {
     let seen = again(1, ids[0]).await;
     assert_eq!((seen.status, seen.json()["status"].clone()), (202, json!("queued")));
     assert_eq!(again(ADMIN, ids[1]).await.status, 202, "an admin any");
+    let suppressed = Some("There were too many within a day.".to_owned());
+    let unfit = NewNotice { suppressed, html: String::new(), ..notice(3, 0) };
+    let unfit_id = unfit.id;
+    store(&stage, vec![unfit]).await;
+    let seen = again(ADMIN, unfit_id).await;
+    assert_eq!(seen.refusal(), (409, "not_failed".to_owned()));
+    let detail = seen.json()["detail"].as_str().unwrap().to_owned();
+    assert!(detail.contains("not made to be sent"), "{detail}");
     for id in &ids {
         fail(&stage, *id).await;
     }
