@@ -11,7 +11,7 @@ use crate::error::StorageError;
 
 mod kinds;
 
-pub use kinds::{NoticeKind, NoticeStatus};
+pub use kinds::{Lane, NoticeKind, NoticeStatus};
 
 /// The id of a notice: a UUID of version 7 that follows from what it tells and whom, so
 /// that the same fact never makes two.
@@ -359,18 +359,23 @@ pub trait NoticeStore: Send + Sync {
         limit: usize,
     ) -> Answer<'_, Vec<Attendee>>;
 
+    /// What somebody's booking at an event last became, a cancelled one too; `None` if there
+    /// was none.
+    fn attendee(&self, event: EventId, user: UserId) -> Answer<'_, Option<Attendee>>;
+
     /// All reminders of an event.
     fn reminders(&self, event: EventId) -> Answer<'_, Vec<Reminder>>;
 
     /// The reminders that are next to go out, the earliest first.
     fn next_reminders(&self, limit: usize) -> Answer<'_, Vec<Reminder>>;
 
-    /// Queued notices whose time has come, the longest due first; of each person at most
-    /// the first that is queued, so that one that waits holds up what was made after it.
-    fn due(&self, now: Timestamp, limit: usize) -> Answer<'_, Vec<Notice>>;
+    /// Queued notices of a lane whose time has come, the longest due first; of each person
+    /// at most the first that is queued in either lane, so that one that waits holds up what
+    /// was made after it.
+    fn due(&self, now: Timestamp, lane: Lane, limit: usize) -> Answer<'_, Vec<Notice>>;
 
-    /// When the next queued notice may be tried, of each person the first one; `None` if
-    /// nothing is queued.
+    /// When the next queued notice may be tried, of each person the first one, whatever its
+    /// lane; `None` if nothing is queued.
     fn next_due(&self) -> Answer<'_, Option<Timestamp>>;
 
     /// Write what became of notices. One that is not queued any more is left alone.

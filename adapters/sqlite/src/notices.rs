@@ -3,9 +3,9 @@
 use engine::{EventId, Timestamp, UserId};
 use rusqlite::{Connection, OptionalExtension, params};
 use storage::notices::{
-    Announced, Announcement, AnnouncementLimit, Answer, Attendee, DeskStep, EventNote, Notice,
-    NoticeId, NoticeKind, NoticePage, NoticeStore, Preferences, PreferencesChange, Reminder,
-    Settled, StoredTemplate, Tried,
+    Announced, Announcement, AnnouncementLimit, Answer, Attendee, DeskStep, EventNote, Lane,
+    Notice, NoticeId, NoticeKind, NoticePage, NoticeStore, Preferences, PreferencesChange,
+    Reminder, Settled, StoredTemplate, Tried,
 };
 
 use crate::readers::Readers;
@@ -125,6 +125,17 @@ impl NoticeStore for Notices {
         }))
     }
 
+    fn attendee(&self, event: EventId, user: UserId) -> Answer<'_, Option<Attendee>> {
+        Box::pin(self.readers.call(move |connection| {
+            connection
+                .prepare_cached(&format!(
+                    "SELECT {ATTENDEE} FROM notice_attendee WHERE event = ?1 AND user = ?2"
+                ))?
+                .query_row(params![event.0, user.0], rows::attendee)
+                .optional()
+        }))
+    }
+
     fn reminders(&self, event: EventId) -> Answer<'_, Vec<Reminder>> {
         Box::pin(self.readers.call(move |connection| {
             connection
@@ -148,14 +159,17 @@ impl NoticeStore for Notices {
         }))
     }
 
-    fn due(&self, now: Timestamp, limit: usize) -> Answer<'_, Vec<Notice>> {
+    fn due(&self, now: Timestamp, lane: Lane, limit: usize) -> Answer<'_, Vec<Notice>> {
         Box::pin(self.readers.call(move |connection| {
             connection
                 .prepare_cached(&format!(
-                    "SELECT {NOTICE} FROM notice WHERE {FIRST} AND next_at <= ?1 \
-                     ORDER BY next_at, number LIMIT ?2"
+                    "SELECT {NOTICE} FROM notice WHERE {FIRST} AND lane = ?2 AND next_at <= ?1 \
+                     ORDER BY next_at, number LIMIT ?3"
                 ))?
-                .query_map(params![now.millis(), int(limit as u64)], rows::notice)?
+                .query_map(
+                    params![now.millis(), rows::lane_number(lane), int(limit as u64)],
+                    rows::notice,
+                )?
                 .collect()
         }))
     }
@@ -164,10 +178,15 @@ impl NoticeStore for Notices {
         Box::pin(self.readers.call(move |connection| {
             connection
                 .prepare_cached(&format!(
-                    "SELECT next_at FROM notice WHERE {FIRST} ORDER BY next_at LIMIT 1"
+                    "SELECT min(next_at) FROM ( \
+                         SELECT * FROM (SELECT next_at FROM notice \
+                             WHERE {FIRST} AND lane = ?1 ORDER BY next_at LIMIT 1) \
+                         UNION ALL SELECT * FROM (SELECT next_at FROM notice \
+                             WHERE {FIRST} AND lane = ?2 ORDER BY next_at LIMIT 1))"
                 ))?
-                .query_row([], |row| time(row, 0))
-                .optional()
+                .query_row([Lane::Person, Lane::Crowd].map(rows::lane_number), |row| {
+                    Ok(row.get::<_, Option<i64>>(0)?.map(Timestamp::from_millis))
+                })
         }))
     }
 

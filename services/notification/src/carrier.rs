@@ -17,12 +17,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use engine::{Timestamp, UserId};
+use engine::{BookingStatus, Timestamp, UserId};
 use futures_util::StreamExt;
 use futures_util::stream;
 use parking_lot::Mutex;
 use storage::StorageError;
-use storage::notices::{Notice, NoticeId, NoticeKind, NoticeStatus, Settled, Tried};
+use storage::notices::{Lane, Notice, NoticeId, NoticeKind, NoticeStatus, Settled, Tried};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::contacts::contacts;
@@ -182,7 +182,7 @@ impl Carrier {
     async fn round(&self) -> Result<Round, StorageError> {
         // Until this is written they would be handed over again.
         self.write(Vec::new()).await?;
-        let due = self.shared.store().due(self.shared.now(), PAGE).await?;
+        let due = self.due().await?;
         if due.is_empty() {
             return Ok(Round::Idle);
         }
@@ -191,6 +191,19 @@ impl Carrier {
             Err(Cut::Down(why)) => Ok(Round::Down(why)),
             Err(Cut::Store(error)) => Err(error),
         }
+    }
+
+    /// What is tried next. Of a page each lane has half, and what the other does not need: a
+    /// letter to thousands holds up what a person did, and the other way round, by a round at
+    /// most.
+    async fn due(&self) -> Result<Vec<Notice>, StorageError> {
+        let (store, now) = (self.shared.store(), self.shared.now());
+        let mut due = store.due(now, Lane::Person, PAGE).await?;
+        let mut crowd = store.due(now, Lane::Crowd, PAGE).await?;
+        crowd.truncate((PAGE / 2).max(PAGE - due.len()));
+        due.truncate(PAGE - crowd.len());
+        due.append(&mut crowd);
+        Ok(due)
     }
 
     async fn carry(&self, due: Vec<Notice>) -> Result<Heard, Cut> {
@@ -203,7 +216,7 @@ impl Carrier {
             let contact = contacts.get(&notice.user);
             let mut why = unwanted(contact, Some(preferences), notice.kind);
             if why.is_none() {
-                why = self.comes_too_late(&notice).await?;
+                why = self.is_out_of_date(&notice).await?;
             }
             match (why, contact) {
                 (None, Some(contact)) => {
@@ -230,18 +243,27 @@ impl Carrier {
         Ok(heard.into_inner())
     }
 
-    /// Why a reminder is of no use any more, if it waited that long, as for a server that was
-    /// away.
-    async fn comes_too_late(&self, notice: &Notice) -> Result<Option<&'static str>, StorageError> {
+    /// Why a reminder is of no use any more or says what is not true any more, if it waited
+    /// that long, as for a server that was away.
+    async fn is_out_of_date(&self, notice: &Notice) -> Result<Option<&'static str>, StorageError> {
         if notice.kind != NoticeKind::EventReminder {
             return Ok(None);
         }
-        let event = self.shared.store().event(notice.event).await?;
-        Ok(match event {
-            Some(event) if event.cancelled => Some("The event does not take place."),
-            Some(event) if event.starts_at > self.shared.now() => None,
-            _ => Some("The event has begun."),
-        })
+        let store = self.shared.store();
+        let event = match store.event(notice.event).await? {
+            Some(event) if event.cancelled => return Ok(Some("The event does not take place.")),
+            Some(event) if event.starts_at > self.shared.now() => event,
+            _ => return Ok(Some("The event has begun.")),
+        };
+        // Made at the time at which it was due, for the start that the event had then.
+        let told = store.reminders(event.id).await?;
+        let told = told.iter().find(|reminder| reminder.due_at == notice.created_at);
+        if told.is_none_or(|reminder| reminder.starts_at != event.starts_at) {
+            return Ok(Some("The event starts at another time."));
+        }
+        let attendee = store.attendee(event.id, notice.user).await?;
+        let comes = attendee.is_some_and(|one| one.status == BookingStatus::Confirmed);
+        Ok((!comes).then_some("The places were given up."))
     }
 
     /// Hand these over, some at once. What became of those that were tried and is not written

@@ -6,9 +6,9 @@ use engine::{BookingId, BookingStatus, EventId, Seats, Seq, Timestamp, UserId};
 use super::Fresh;
 use crate::commit::Era;
 use crate::notices::{
-    Announced, Announcement, AnnouncementLimit, Attendee, Audience, DeskStep, EventNote, NewNotice,
-    NoticeId, NoticeKind, NoticePage, NoticeStatus, NoticeStore, Preferences, PreferencesChange,
-    Reminder, Settled, StoredTemplate, Tried,
+    Announced, Announcement, AnnouncementLimit, Attendee, Audience, DeskStep, EventNote, Lane,
+    NewNotice, NoticeId, NoticeKind, NoticePage, NoticeStatus, NoticeStore, Preferences,
+    PreferencesChange, Reminder, Settled, StoredTemplate, Tried,
 };
 
 /// Everything that this port asks of an adapter.
@@ -16,6 +16,7 @@ pub async fn suite(fresh: Fresh<'_>) {
     the_first_beginning_is_kept(&*fresh().notices).await;
     a_notice_comes_back_once(&*fresh().notices).await;
     one_that_waits_holds_up_its_person(&*fresh().notices).await;
+    each_lane_has_its_own_queue(&*fresh().notices).await;
     a_notice_is_settled_once(&*fresh().notices).await;
     tries_are_counted_from_the_first(&*fresh().notices).await;
     failed_ones_can_be_sent_again(&*fresh().notices).await;
@@ -69,7 +70,11 @@ async fn add(store: &dyn NoticeStore, notices: &[NewNotice]) {
 }
 
 async fn due(store: &dyn NoticeStore, now: i64) -> Vec<NoticeId> {
-    let due = store.due(at(now), 10).await.expect("those that are due");
+    due_in(store, Lane::Person, now).await
+}
+
+async fn due_in(store: &dyn NoticeStore, lane: Lane, now: i64) -> Vec<NoticeId> {
+    let due = store.due(at(now), lane, 10).await.expect("those that are due");
     due.into_iter().map(|notice| notice.id).collect()
 }
 
@@ -107,7 +112,7 @@ async fn a_notice_comes_back_once(store: &dyn NoticeStore) {
     assert_eq!((stored.created_at, stored.next_at), (at(10), at(10)));
     assert_eq!(due(store, 10).await, [first.id], "the other one's time has not come");
     assert_eq!(due(store, 11).await, [first.id, second.id]);
-    assert_eq!(store.due(at(11), 1).await.expect("due").len(), 1);
+    assert_eq!(store.due(at(11), Lane::Person, 1).await.expect("due").len(), 1);
     let quiet = NewNotice { suppressed: Some("unwanted".to_owned()), ..new(3, user(3), 12) };
     add(store, std::slice::from_ref(&quiet)).await;
     let stored = store.get(quiet.id).await.expect("an answer").expect("it is there");
@@ -133,6 +138,32 @@ async fn one_that_waits_holds_up_its_person(store: &dyn NoticeStore) {
     settle(store, first.id, Settled::Sent { at: at(101) }).await;
     assert_eq!(due(store, 100).await, [second.id, other.id]);
     assert_eq!(store.next_due().await.expect("an answer"), Some(at(10)));
+}
+
+async fn each_lane_has_its_own_queue(store: &dyn NoticeStore) {
+    let to_many =
+        |n, of, millis| NewNotice { kind: NoticeKind::OrganizerMessage, ..new(n, of, millis) };
+    let all = [
+        to_many(1, user(1), 10),
+        new(2, user(1), 11),
+        new(3, user(2), 12),
+        to_many(4, user(2), 13),
+        to_many(5, user(3), 9),
+    ];
+    add(store, &all).await;
+    assert_eq!(due_in(store, Lane::Person, 50).await, [all[2].id], "not what is behind another");
+    assert_eq!(due_in(store, Lane::Crowd, 50).await, [all[4].id, all[0].id]);
+    assert_eq!(due_in(store, Lane::Crowd, 9).await, [all[4].id]);
+    assert_eq!(store.due(at(50), Lane::Crowd, 1).await.expect("due").len(), 1);
+    let next = async || store.next_due().await.expect("an answer");
+    assert_eq!(next().await, Some(at(9)), "of the many");
+    for sent in [&all[4], &all[0]] {
+        settle(store, sent.id, Settled::Sent { at: at(51) }).await;
+    }
+    assert_eq!(next().await, Some(at(11)), "of a person");
+    assert_eq!(due_in(store, Lane::Person, 50).await, [all[1].id, all[2].id]);
+    settle(store, all[2].id, Settled::Sent { at: at(52) }).await;
+    assert_eq!(due_in(store, Lane::Crowd, 50).await, [all[3].id]);
 }
 
 async fn a_notice_is_settled_once(store: &dyn NoticeStore) {
@@ -299,6 +330,10 @@ async fn attendees_are_as_the_newest_fact_says(store: &dyn NoticeStore) {
         "a later era counts for more than a later seq"
     );
     assert_eq!(of(event(2), None, 10).await, []);
+    let one = async |at, n| store.attendee(at, user(n)).await.expect("an answer");
+    assert_eq!(one(event(1), 1).await, Some(attendee(1, Waitlisted, 2, 1)));
+    assert_eq!(one(event(1), 2).await, Some(attendee(2, Cancelled, 1, 8)), "a cancelled one too");
+    assert_eq!((one(event(1), 9).await, one(event(2), 1).await), (None, None));
 }
 
 fn note(n: u8, starts_at: i64) -> EventNote {

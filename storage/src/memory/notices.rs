@@ -7,8 +7,8 @@ use parking_lot::Mutex;
 
 use super::now as at_once;
 use crate::notices::{
-    Announced, Announcement, AnnouncementLimit, Answer, Attendee, DeskStep, EventNote, NewNotice,
-    Notice, NoticeId, NoticeKind, NoticePage, NoticeStatus, NoticeStore, Preferences,
+    Announced, Announcement, AnnouncementLimit, Answer, Attendee, DeskStep, EventNote, Lane,
+    NewNotice, Notice, NoticeId, NoticeKind, NoticePage, NoticeStatus, NoticeStore, Preferences,
     PreferencesChange, Reminder, Settled, StoredTemplate, Tried,
 };
 
@@ -202,6 +202,10 @@ impl NoticeStore for MemoryNotices {
         at_once(there.take(limit).copied().collect())
     }
 
+    fn attendee(&self, event: EventId, user: UserId) -> Answer<'_, Option<Attendee>> {
+        at_once(self.state.lock().attendees.get(&(event, user)).copied())
+    }
+
     fn reminders(&self, event: EventId) -> Answer<'_, Vec<Reminder>> {
         let state = self.state.lock();
         at_once(
@@ -217,11 +221,12 @@ impl NoticeStore for MemoryNotices {
         at_once(next)
     }
 
-    fn due(&self, now: Timestamp, limit: usize) -> Answer<'_, Vec<Notice>> {
+    fn due(&self, now: Timestamp, lane: Lane, limit: usize) -> Answer<'_, Vec<Notice>> {
         let state = self.state.lock();
         let mut seen = BTreeSet::new();
         let first = state.queued().filter(|notice| seen.insert(notice.user));
-        let mut due: Vec<_> = first.filter(|notice| notice.next_at <= now).cloned().collect();
+        let due = first.filter(|notice| notice.next_at <= now && notice.kind.lane() == lane);
+        let mut due: Vec<_> = due.cloned().collect();
         due.sort_by_key(|notice| notice.next_at);
         due.truncate(limit);
         at_once(due)

@@ -52,6 +52,33 @@ words! {
     }
 }
 
+/// Where a notice waits: what concerns one person does not wait for what goes to many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lane {
+    /// What became of a person's own places.
+    Person,
+    /// What all attendees of an event are told at once; they may be very many.
+    Crowd,
+}
+
+impl NoticeKind {
+    /// Where those of this kind wait.
+    #[must_use]
+    pub const fn lane(self) -> Lane {
+        match self {
+            Self::BookingConfirmed
+            | Self::BookingWaitlisted
+            | Self::BookingPromoted
+            | Self::BookingCancelled
+            | Self::HoldExpired => Lane::Person,
+            Self::EventChanged
+            | Self::EventCancelled
+            | Self::EventReminder
+            | Self::OrganizerMessage => Lane::Crowd,
+        }
+    }
+}
+
 words! {
     /// How a notice stands.
     NoticeStatus {

@@ -11,8 +11,9 @@ use super::rows::{self, ANNOUNCEMENT, audience_number};
 use crate::value::{int, status, status_number};
 
 const NOTICE: &str = "INSERT INTO notice (id, user, kind, event, booking, subject, text, html, \
-     status, reason, attempts, unclear, created_at, next_at, tried_since) \
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 0, 0, ?11, ?11, ?12) ON CONFLICT (id) DO NOTHING";
+     status, reason, attempts, unclear, created_at, next_at, tried_since, lane) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 0, 0, ?11, ?11, ?12, ?13) \
+     ON CONFLICT (id) DO NOTHING";
 
 const ATTENDEE: &str = "INSERT INTO notice_attendee \
      (event, user, booking, quantity, status, since, era, stamp) \
@@ -77,6 +78,7 @@ fn add(connection: &Connection, new: &NewNotice) -> rusqlite::Result<()> {
             new.suppressed,
             new.created_at.millis(),
             new.queued_at.millis(),
+            rows::lane_number(new.kind.lane()),
         ])
         .map(drop)
 }

@@ -6,6 +6,8 @@ use storage::notices::{NewNotice, NoticeKind, NoticeStatus, PreferencesChange};
 use super::*;
 use crate::stage::{CLOSED, EVENT, HOUR, NOW, Stage, address, user};
 
+mod queue;
+
 const MINUTE: i64 = 60_000;
 
 /// Puts a notice into the queue; the later ones are younger.
@@ -356,36 +358,6 @@ async fn who_has_changed_their_mind_meanwhile_is_not_written_to() {
     {
         let (status, _, _, reason) = state(&stage, id).await;
         assert_eq!((status, reason), expected);
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_reminder_that_is_of_no_use_any_more_is_not_sent() {
-    for (now, cancelled, expected) in [
-        (9 * HOUR - 1, false, "sent"),
-        (9 * HOUR, false, "suppressed"),
-        (9 * HOUR - 1, true, "suppressed"),
-    ] {
-        let stage = Stage::new();
-        let event = storage::notices::EventNote {
-            id: EVENT,
-            organizer: user(1),
-            version: 1,
-            title: text("Tea"),
-            location: text("Bern"),
-            starts_at: engine::Timestamp::from_millis(NOW + 9 * HOUR),
-            ends_at: engine::Timestamp::from_millis(NOW + 11 * HOUR),
-            timezone: None,
-            cancelled,
-        };
-        let step = storage::notices::DeskStep { event: Some(event), ..Default::default() };
-        stage.stores.notices.take(step).await.unwrap();
-        let reminder = queue_kind(&stage, 1, 1, NoticeKind::EventReminder).await;
-        let booked = queue(&stage, 2, 2).await;
-        stage.at(NOW + now);
-        round(&stage).await;
-        assert_eq!(state(&stage, reminder).await.0.as_str(), expected);
-        assert_eq!(state(&stage, booked).await.0, NoticeStatus::Sent, "all else is still true");
     }
 }
 
