@@ -14,9 +14,7 @@ use axum::extract::Request;
 use axum::response::Response;
 use gateway::Readiness;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
-use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use crate::clock::{ProcessClock, SystemEntropy};
 use crate::config::{Config, ConfigError};
@@ -27,7 +25,9 @@ use crate::keys::{KeyFileError, Keys};
 use crate::listen::{self, Server};
 use crate::roles::Role;
 use crate::stores;
+use followers::Followers;
 
+mod followers;
 pub(crate) mod inside;
 mod replica;
 
@@ -83,9 +83,7 @@ pub struct Node {
 struct Running {
     readiness: Readiness,
     system: Option<System>,
-    /// Keep documents, ended sessions and the health of others in step; end when told to.
-    followers: JoinSet<()>,
-    end_followers: watch::Sender<bool>,
+    followers: Followers,
     sqlite: Option<Sqlite>,
     drain: Duration,
 }
@@ -129,8 +127,7 @@ impl Node {
         let mut running = Running {
             readiness: Readiness::default(),
             system: None,
-            followers: JoinSet::new(),
-            end_followers: watch::channel(false).0,
+            followers: Followers::new(),
             sqlite: Some(sqlite),
             drain,
         };
@@ -193,15 +190,6 @@ impl Node {
 }
 
 impl Running {
-    /// Resolves when followers are to end.
-    fn end(&self) -> impl Future<Output = ()> + use<> {
-        let mut end = self.end_followers.subscribe();
-        async move {
-            // Its being dropped means the same: the node is gone.
-            let _ = end.wait_for(|end| *end).await;
-        }
-    }
-
     /// What there is to look up when somebody asks for the figures.
     fn count(&mut self, board: &Board, config: &Config) {
         if let Some(system) = &self.system {
@@ -215,20 +203,18 @@ impl Running {
                 async move { gauges.set().await }
             });
         }
-        let (board, end) = (board.clone(), self.end());
-        self.followers.spawn(board.keep_up(end));
+        let board = board.clone();
+        self.followers.add("figures", move |end| board.clone().keep_up(end));
     }
 
-    async fn stop(mut self) {
+    async fn stop(self) {
         let deadline = Instant::now() + self.drain;
         if let Some(system) = self.system {
             system.stop(deadline).await;
         }
         // After the projector, which hands the catalog the last facts. What it hasn't read
         // by then stays on the bus for the next start.
-        self.end_followers.send_replace(true);
-        let all = async { while self.followers.join_next().await.is_some() {} };
-        let _ = timeout_at(deadline, all).await;
+        self.followers.stop(deadline).await;
         if let Some(sqlite) = self.sqlite {
             sqlite.close().await;
         }
@@ -270,13 +256,23 @@ async fn serve_folder(
         let router = front.router(catalog.internal_router(), client.trust().clone());
         servers.push(inside::open(config, addr, client.trust(), router).await?);
         board.add_connections("internal", &servers[1]);
-        let end = running.end();
-        running.followers.spawn(async move { replicas.run(end).await });
+        running.followers.add("replicas", move |end| {
+            let replicas = replicas.clone();
+            async move { replicas.run(end).await }
+        });
     }
-    let (catalog_end, auth_end, notification_end) = (running.end(), running.end(), running.end());
-    running.followers.spawn(async move { notification.run(notification_end).await });
-    running.followers.spawn(async move { catalog.run(catalog_end).await });
-    running.followers.spawn(async move { auth.run(auth_end).await });
+    running.followers.add("notification", move |end| {
+        let notification = notification.clone();
+        async move { notification.run(end).await }
+    });
+    running.followers.add("catalog", move |end| {
+        let catalog = catalog.clone();
+        async move { catalog.run(end).await }
+    });
+    running.followers.add("auth", move |end| {
+        let auth = auth.clone();
+        async move { auth.run(end).await }
+    });
     Ok(servers)
 }
 

@@ -10,6 +10,7 @@ use api::{Upstream, Verifier};
 use axum::body::{Body, to_bytes};
 use gateway::{Beside, Gateway, Options, Readiness, Upstreams};
 use serde_json::{Value, json};
+use tokio::net::TcpSocket;
 
 use super::stage::{Fixed, Still};
 
@@ -85,8 +86,11 @@ async fn a_part_that_fails_is_named_and_closes_the_door() {
 #[tokio::test(start_paused = true)]
 async fn a_part_that_is_elsewhere_leaves_the_door_open() {
     let client = Client::new(Secret::parse(&"s".repeat(32)).unwrap());
-    let nowhere = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let replicas = Replicas::new(ReplicasOptions::default(), client, &[nowhere.to_string()]);
+    // Bound, and nobody listens there.
+    let nowhere = TcpSocket::new_v4().unwrap();
+    nowhere.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = nowhere.local_addr().unwrap().to_string();
+    let replicas = Replicas::new(ReplicasOptions::default(), client, &[address]);
     let gateway = gateway(fine(), Upstream::Replicas(replicas.clone()), fine());
     assert_eq!(asked(&gateway, "/readyz").await, (200, whole("ok", "ok", "ok")));
     // Nobody listens there, which is known as soon as somebody has looked.

@@ -1,7 +1,6 @@
 //! A Redis of the test's own: killed in the middle of commits, emptied, and set so that it
 //! would lose what it acknowledges.
 
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -10,6 +9,7 @@ use adapter_redis::{Durability, Options, Redis};
 use storage::conformance::sample::Owner;
 use storage::{Claim, CommitOutcome, CommitStore, Epoch, Era, Position, StorageError};
 use tempfile::TempDir;
+use tokio::net::TcpSocket;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep};
 
@@ -30,22 +30,26 @@ const ROUNDS: usize = 10;
 struct Server {
     folder: TempDir,
     port: u16,
+    /// Bound to the port, without listening, so that nobody else is given it while the server
+    /// is not there.
+    _place: TcpSocket,
     child: Child,
 }
 
 impl Server {
     async fn start(settings: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let port = free.local_addr().expect("an address").port();
-        drop(free);
+        let place = TcpSocket::new_v4().expect("a socket");
+        place.set_reuseaddr(true).expect("an option");
+        place.bind("127.0.0.1:0".parse().expect("an address")).expect("a free port");
+        let port = place.local_addr().expect("an address").port();
         let text = format!(
             "bind 127.0.0.1\nport {port}\ndir {}\nsave \"\"\n{settings}\n",
             folder.path().display()
         );
         std::fs::write(folder.path().join("redis.conf"), text).expect("a file");
         let child = Self::launch(folder.path());
-        let server = Self { folder, port, child };
+        let server = Self { folder, port, _place: place, child };
         server.answers().await;
         server
     }

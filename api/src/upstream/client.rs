@@ -242,9 +242,9 @@ mod tests {
 
     #[tokio::test]
     async fn where_nobody_listens_nothing_was_sent() {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        drop(listener);
+        let nowhere = tokio::net::TcpSocket::new_v4().unwrap();
+        nowhere.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = nowhere.local_addr().unwrap().to_string();
         let client = Client::new(Secret::parse(TEXT).unwrap());
         let request = || Request::get("/").body(Body::empty()).unwrap();
         let refused = client.call(&address, request()).await.unwrap_err();

@@ -16,10 +16,9 @@ use axum::response::IntoResponse;
 use axum::routing::any;
 use booking::{HttpPeers, Replica};
 use gateway::{Figures, Readiness, figures};
-use tokio::sync::watch;
-use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::followers::Followers;
 use super::{Node, NodeError, Running, inside, listener, load_keys};
 use crate::clock::{ProcessClock, SystemEntropy};
 use crate::config::Config;
@@ -90,8 +89,7 @@ pub(super) async fn start(config: Config) -> Result<Node, NodeError> {
     let mut running = Running {
         readiness: Readiness::default(),
         system: Some(system),
-        followers: JoinSet::new(),
-        end_followers: watch::channel(false).0,
+        followers: Followers::new(),
         sqlite: None,
         drain,
     };
@@ -105,8 +103,11 @@ pub(super) async fn start(config: Config) -> Result<Node, NodeError> {
         }
     };
     board.add_connections("internal", &server);
-    let (end, front, verifier) = (running.end(), parts.front, parts.verifier);
-    running.followers.spawn(async move { front.follow_ended(&verifier, end).await });
+    let (front, verifier) = (parts.front, parts.verifier);
+    running.followers.add("ended sessions", move |end| {
+        let (front, verifier) = (front.clone(), Arc::clone(&verifier));
+        async move { front.follow_ended(&verifier, end).await }
+    });
     running.readiness.ready();
     let name = parts.config.cluster.node;
     let (data, addr) = (PathBuf::new(), server.addr());

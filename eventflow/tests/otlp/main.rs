@@ -20,6 +20,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
 use serde_json::json;
+use tokio::net::TcpSocket;
 
 use client::{PATIENCE, exchange};
 use receiver::{Receiver, Span};
@@ -124,8 +125,11 @@ fn what_the_client_does_not_want_traced_is_not() {
 #[test]
 fn a_receiver_that_is_not_there_disturbs_nobody() {
     let data = tempfile::tempdir().unwrap();
-    let nowhere = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let running = Running::start(data.path(), &format!("http://{nowhere}/v1/traces"), 100);
+    // Bound, and nobody listens there.
+    let nowhere = TcpSocket::new_v4().unwrap();
+    nowhere.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = nowhere.local_addr().unwrap();
+    let running = Running::start(data.path(), &format!("http://{address}/v1/traces"), 100);
     book(running.addr, true);
     let said = running.stop();
     assert_eq!(said.matches("traces cannot be sent").count(), 1, "once: {said}");

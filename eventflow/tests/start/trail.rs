@@ -3,7 +3,7 @@
 //! lines of both are searched for the id of one booking.
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpListener as Std};
+use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
@@ -18,6 +18,7 @@ use eventflow::keys::Keys;
 use eventflow::listen;
 use serde_json::{Value, json};
 use storage::memory::{MemoryMembers, MemoryStore};
+use tokio::net::TcpSocket;
 use tower::ServiceExt;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -71,9 +72,13 @@ fn spans_with_id(text: &str) -> Vec<(String, Vec<String>)> {
         .collect()
 }
 
-/// A port that nobody has, for a listener whose address must be known beforehand.
+/// A port for a listener whose address must be known beforehand. It stays bound, without
+/// anybody listening, until the process ends: so nobody else is given it meanwhile.
 fn free() -> SocketAddr {
-    Std::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    let socket = Box::leak(Box::new(TcpSocket::new_v4().unwrap()));
+    socket.set_reuseaddr(true).unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    socket.local_addr().unwrap()
 }
 
 /// The front as a process of its own; killed when dropped.

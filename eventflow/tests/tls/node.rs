@@ -1,7 +1,7 @@
 //! Goal: the settings decide what the internal listener asks for. Method: whole processes
 //! with auth, catalog and bus, in this one.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::Path;
 
 use api::upstream::{Client, Secret, Trust, UpstreamError};
@@ -9,6 +9,7 @@ use axum::body::Body;
 use axum::extract::Request;
 use eventflow::roles::{Part, Role};
 use eventflow::{Config, Node};
+use tokio::net::TcpSocket;
 
 use crate::authority::{Authority, HOST, Papers};
 
@@ -16,9 +17,13 @@ const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
 const PARTS: [Part; 4] = [Part::Gateway, Part::Auth, Part::Catalog, Part::Notification];
 
-/// A port that nobody has, for a listener whose address must be known beforehand.
+/// A port for a listener whose address must be known beforehand. It stays bound, without
+/// anybody listening, until the process ends: so nobody else is given it meanwhile.
 fn free() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    let socket = Box::leak(Box::new(TcpSocket::new_v4().unwrap()));
+    socket.set_reuseaddr(true).unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    socket.local_addr().unwrap()
 }
 
 fn config(home: &Path, papers: &Papers) -> Config {

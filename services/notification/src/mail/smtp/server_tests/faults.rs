@@ -150,10 +150,9 @@ async fn an_endless_line_is_not_listened_to_however_it_is_encrypted() {
 
 #[tokio::test]
 async fn nobody_there() {
-    let port = {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.local_addr().unwrap().port()
-    };
+    let nowhere = tokio::net::TcpSocket::new_v4().unwrap();
+    nowhere.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let port = nowhere.local_addr().unwrap().port();
     let server = Server::with(json!([])).await;
     let smtp = Smtp::new(&SmtpOptions { port, ..server.options() }).unwrap();
     let refused = smtp.send(&to(ANN)).await.unwrap_err();
