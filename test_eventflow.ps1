@@ -604,8 +604,8 @@ foreach ($time in 1..2) {
 }
 
 Step 'the stream of availability'
-$STREAM_SECONDS = 4
-# More than the few updates of four seconds.
+$STREAM_SECONDS = 20
+# More than the few updates of a booking.
 $STREAM_BYTES = 65536
 $script:Buffer = New-Object byte[] $STREAM_BYTES
 $script:Filled = 0
@@ -635,10 +635,10 @@ try {
     Wrong 'an answer' "none: $($_.Exception.GetBaseException().Message)"
 }
 $clock = [Diagnostics.Stopwatch]::StartNew()
-Read-Stream $stream $clock 3000 '(?m)^data: '
+Read-Stream $stream $clock (1000 * $STREAM_SECONDS) '(?m)^data: .*"booked":0'
 Send POST '/bookings' $DAVE (Json @{ event_id = $SESSION_ID })
 Want 201 { $Answer.status -ceq 'confirmed' }
-Read-Stream $stream $clock (1000 * $STREAM_SECONDS) ''
+Read-Stream $stream $clock (1000 * $STREAM_SECONDS) '(?m)^data: .*"booked":1'
 $ASKED = $STREAMED; $SENT = ''
 if ([string]$opened.Content.Headers.ContentType -notmatch '^text/event-stream') { Wrong 'server-sent events' "'$($opened.Content.Headers.ContentType)'" }
 $told = [Text.Encoding]::UTF8.GetString($Buffer, 0, $Filled) -split "`n" | Where-Object { $_ -cmatch '^data: ' } | ForEach-Object { $_.Substring(6) }

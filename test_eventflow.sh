@@ -494,20 +494,24 @@ for _ in 1 2; do
 done
 
 step "the stream of availability"
-stream() { # stream SECONDS: what a stream tells within them
-    ASKED="GET $BASE_URL/events/$SESSION_ID/availability/stream" SENT=""
-    curl --silent --no-buffer --max-time "$1" --dump-header "$WORK/stream-headers" \
-        "$BASE_URL/events/$SESSION_ID/availability/stream" >"$WORK/stream" || true
+STREAM_SECONDS=20
+told() { # told TEXT: waits until the stream has told it, as long as it is open
+    for _ in $(seq $((10 * STREAM_SECONDS))); do
+        grep -q "^data: .*$1" "$WORK/stream" 2>/dev/null && return
+        sleep 0.1
+    done
 }
-stream 4 &
+: >"$WORK/stream"
+curl --silent --no-buffer --max-time "$STREAM_SECONDS" --dump-header "$WORK/stream-headers" \
+    "$BASE_URL/events/$SESSION_ID/availability/stream" >"$WORK/stream" &
 STREAM=$!
-for _ in $(seq 30); do
-    grep -q '^data: ' "$WORK/stream" 2>/dev/null && break
-    sleep 0.1
-done
+told '"booked":0'
 send POST /bookings "$DAVE" "{\"event_id\":\"$SESSION_ID\"}"
 want 201 '.status == "confirmed"'
-wait "$STREAM"
+told '"booked":1'
+kill "$STREAM" 2>/dev/null || true
+wait "$STREAM" || true
+ASKED="GET $BASE_URL/events/$SESSION_ID/availability/stream" SENT=""
 grep -qi '^content-type: text/event-stream' "$WORK/stream-headers" ||
     wrong "server-sent events" "$(cat "$WORK/stream-headers")"
 sed -n 's/^data: //p' "$WORK/stream" | jq -s . >"$WORK/body"

@@ -176,7 +176,7 @@ pub(crate) fn booking(receipt: &Receipt) -> BookingReply {
 
 /// Wait until something is true; a bound on patience, not a guess at a duration.
 pub(crate) async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    let patience = Instant::now() + Duration::from_secs(10);
+    let patience = Instant::now() + Duration::from_secs(30);
     while !holds().await {
         assert!(Instant::now() < patience, "never came true: {what}");
         tokio::time::sleep(Duration::from_millis(2)).await;

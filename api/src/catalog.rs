@@ -99,6 +99,10 @@ pub struct EventBody {
     pub booking_opens_at: Time,
     /// Nothing is sold from here on.
     pub booking_closes_at: Time,
+    /// Whether one may wait where places are short.
+    pub waitlist: bool,
+    /// Most places of one booking.
+    pub max_per_booking: u32,
     /// Who may change it.
     pub organizer_id: Id,
     /// Whether it is sold at all.

@@ -130,6 +130,8 @@ def one_event(asked: Asked) -> Any:
         "capacity": 1,
         "booked": 0,
         "waitlisted": 0,
+        "waitlist": True,
+        "max_per_booking": 10,
         "is_active": True,
         "organizer_id": "other",
         "status": "open",

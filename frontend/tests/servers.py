@@ -65,11 +65,12 @@ class Program:
         self._reader.join(STOP_S)
 
 
-def free_port() -> int:
-    """One that nobody listens on just now."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
+def reserved() -> socket.socket:
+    """A port that nobody listens on, and nobody else is given while this is open."""
+    one = socket.socket()
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    one.bind(("127.0.0.1", 0))
+    return one
 
 
 def eventflow(folder: Path) -> Program:
@@ -78,24 +79,27 @@ def eventflow(folder: Path) -> Program:
     return Program(
         [str(binary), "run", "--listen", "127.0.0.1:0", "--data", str(folder / "data")],
         r"EventFlow listens on (http://\S+)",
-        {},
+        # A test makes more people in a minute than may come from one address.
+        {"EVENTFLOW_GATEWAY__RATE_LIMIT__ENABLED": "false"},
         folder / "eventflow.log",
     )
 
 
 def pages(folder: Path, api_url: str) -> Program:
     """The pages, as README says to start them, on a free port; `found` is their address."""
-    port = free_port()
-    return Program(
+    place = reserved()
+    started = Program(
         [
             sys.executable,
             "-m",
             "streamlit",
             "run",
             "streamlit_app.py",
-            f"--server.port={port}",
+            f"--server.port={place.getsockname()[1]}",
         ],
         r"URL: (http://\S+)",
         {"API_URL": api_url, "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"},
         folder / "pages.log",
     )
+    place.close()
+    return started

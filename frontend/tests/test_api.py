@@ -19,7 +19,7 @@ from frontend.api import (
     SessionOver,
 )
 from frontend.logins import OPEN_WRITES, TICKET_S, Login, Logins
-from frontend.tests.servers import free_port
+from frontend.tests.servers import reserved
 from frontend.tests.stub import Asked, Told
 
 
@@ -230,12 +230,14 @@ def test_a_form_has_one_key_for_what_it_says(stub):
 
 
 def test_nobody_there(monkeypatch):
-    monkeypatch.setenv("API_URL", f"http://127.0.0.1:{free_port()}")
-    for call in (lambda: Api().read("/events"), lambda: Api(Login(pair(1))).write("POST", "/x")):
-        with pytest.raises(ApiError) as caught:
-            call()
-        # Never connected: nothing was sent, so nothing is in doubt.
-        assert caught.value.detail == UNREACHABLE
+    calls = (lambda: Api().read("/events"), lambda: Api(Login(pair(1))).write("POST", "/x"))
+    with reserved() as nowhere:
+        monkeypatch.setenv("API_URL", f"http://127.0.0.1:{nowhere.getsockname()[1]}")
+        for call in calls:
+            with pytest.raises(ApiError) as caught:
+                call()
+            # Never connected: nothing was sent, so nothing is in doubt.
+            assert caught.value.detail == UNREACHABLE
 
 
 @pytest.mark.parametrize(

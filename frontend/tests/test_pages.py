@@ -24,7 +24,7 @@ from frontend.tests.apps import (
     words,
 )
 from frontend.tests.people import PASSWORD
-from frontend.tests.servers import free_port
+from frontend.tests.servers import reserved
 from frontend.tests.stub import Asked, Told
 from frontend.views import event, messages
 
@@ -74,6 +74,17 @@ def test_somebody_else_was_quicker(somebody, monkeypatch):
     app.run()
     click(app, "Join the waitlist")
     assert "You are number 1 on the waitlist." in words(app)
+
+
+def test_no_more_is_offered_than_the_event_allows(somebody):
+    made = new_person().make_event(capacity=3, max_per_booking=2, waitlist=False)
+    new_person().book(made, quantity=2)
+    app = open_page(login=somebody.login, event=made["id"])
+    places = app.number_input(key=f"places-{made['id']}")
+    assert places.max == 2
+    places.set_value(2).run()
+    assert "Only 1 left, and this event has no waitlist." in words(app)
+    assert "Join the waitlist" not in [one.label for one in app.button]
 
 
 def test_what_was_booked_in_another_window_is_shown(somebody):
@@ -199,11 +210,12 @@ def test_a_new_event_is_made_once_however_often_it_is_sent(somebody):
 
 
 def test_eventflow_is_down(monkeypatch):
-    monkeypatch.setenv("API_URL", f"http://127.0.0.1:{free_port()}")
     login = Login({"access_token": "a", "refresh_token": "r"}, SOMEBODY)
-    for name in ("", "bookings", "organize", "messages"):
-        assert UNREACHABLE in words(open_page(name, login)), name
-    assert UNREACHABLE in words(open_page(event="e"))
+    with reserved() as nowhere:
+        monkeypatch.setenv("API_URL", f"http://127.0.0.1:{nowhere.getsockname()[1]}")
+        for name in ("", "bookings", "organize", "messages"):
+            assert UNREACHABLE in words(open_page(name, login)), name
+        assert UNREACHABLE in words(open_page(event="e"))
 
 
 def test_pages_that_do_not_know_where_eventflow_is(monkeypatch):

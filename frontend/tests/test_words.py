@@ -23,6 +23,8 @@ EVENT = {
     "end_time": "2030-05-01T15:00:00.000Z",
     "booking_opens_at": "2026-11-25T19:16:33.311Z",
     "booking_closes_at": "2030-05-01T13:00:00.000Z",
+    "waitlist": True,
+    "max_per_booking": 10,
 }
 
 
@@ -106,8 +108,8 @@ def filled(**other) -> dict:
         "price": 4.5,
         "booking_opens_at": None,
         "booking_closes_at": None,
-        "max_per_booking": None,
-        "waitlist": None,
+        "max_per_booking": 10,
+        "waitlist": True,
     }
     return values | other
 
@@ -149,7 +151,8 @@ def sent(one: dict, **other) -> dict:
 def test_only_what_was_changed_is_sent():
     assert sent(EVENT) == {}
     assert sent(EVENT, title=" Tea ") == {}
-    assert sent(EVENT, capacity=6, waitlist=True) == {"capacity": 6, "waitlist": True}
+    assert sent(EVENT, capacity=6, waitlist=False) == {"capacity": 6, "waitlist": False}
+    assert sent(EVENT, max_per_booking=4) == {"max_per_booking": 4}
     opens = datetime(2030, 4, 1, 9)
     assert sent(EVENT, booking_opens_at=opens) == {"booking_opens_at": "2030-04-01T09:00:00+02:00"}
 
@@ -192,6 +195,7 @@ def test_news_is_what_the_form_does_not_say_itself():
     assert editor.changes(typed, EVENT, one) == ({"price": 5.0}, {})
     assert editor.meanwhile(EVENT, EVENT, typed) == []
     assert editor.meanwhile(EVENT, EVENT | {"title": "Coffee"}, None) == ["title"]
+    assert editor.meanwhile(EVENT, EVENT | {"waitlist": False}, None) == ["waitlist"]
 
 
 def test_the_sales_curve_begins_and_ends():

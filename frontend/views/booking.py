@@ -79,9 +79,15 @@ def panel(one: dict[str, Any], seen: dict[str, Any], own: Mine) -> None:
 
 
 def _offer(one: dict[str, Any], seen: dict[str, Any]) -> None:
-    most = max(1, min(MOST, seen["capacity"]))
+    most = max(1, min(MOST, seen["capacity"], one["max_per_booking"]))
     places = st.number_input(
-        "Places", min_value=1, max_value=most, value=1, step=1, key=f"places-{one['id']}"
+        "Places",
+        min_value=1,
+        max_value=most,
+        value=1,
+        step=1,
+        key=f"places-{one['id']}",
+        help=f"At most {fmt.count(most, 'place')} in one booking.",
     )
     free = seen["available"]
     if places <= free:
@@ -95,6 +101,10 @@ def _offer(one: dict[str, Any], seen: dict[str, Any]) -> None:
             help="Sets the places aside for a few minutes while you make up your mind.",
         ):
             _hold(one, places)
+        return
+    if not one["waitlist"]:
+        left = f"Only {free} left" if free else "All places are taken"
+        st.caption(f"{left}, and this event has no waitlist.")
         return
     if free:
         st.caption(f"Only {free} left: {fmt.count(places, 'place')} would have to wait.")

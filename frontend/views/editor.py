@@ -32,7 +32,7 @@ FIELDS = tuple(LABELS)
 # Of a long text, so much is shown of what somebody else wrote.
 _SHOWN_CHARS = 300
 _TIMES = ("start_time", "end_time", "booking_opens_at", "booking_closes_at")
-_RULES = {None: "As it is", True: "Yes", False: "No"}
+_YES_NO = {True: "Yes", False: "No"}
 
 
 @st.cache_data(show_spinner=False)
@@ -78,8 +78,7 @@ def draft(
     if start and end and fmt.moment(end) <= fmt.moment(start):
         errors["end_time"] = "The end has to be after the start."
     for name in ("max_per_booking", "waitlist"):
-        if values.get(name) is not None:
-            body[name] = values[name]
+        body[name] = values[name]
     return body, errors
 
 
@@ -227,12 +226,12 @@ def form(
             )
             below("price")
         with st.expander("Booking", expanded=any(name in errors for name in FIELDS[8:])):
-            _rules(one, start, key, below)
+            _rules(start, key, below)
         label = "Create the event" if one is None else "Save"
         st.form_submit_button(label, type="primary", on_click=submit)
 
 
-def _rules(one: dict[str, Any] | None, start: dict[str, Any], key: Any, below: Any) -> None:
+def _rules(start: dict[str, Any], key: Any, below: Any) -> None:
     one_half, other = st.columns(2)
     with one_half:
         st.datetime_input(
@@ -255,19 +254,18 @@ def _rules(one: dict[str, Any] | None, start: dict[str, Any], key: Any, below: A
             LABELS["max_per_booking"],
             1,
             1_000_000,
-            start["max_per_booking"],
+            int(start["max_per_booking"]),
             step=1,
             key=key("max_per_booking"),
-            placeholder="as it is",
         )
         below("max_per_booking")
     with other:
-        options = [True, False] if one is None else [None, True, False]
+        options = list(_YES_NO)
         st.selectbox(
             LABELS["waitlist"],
             options,
             options.index(start["waitlist"]),
-            format_func=_RULES.__getitem__,
+            format_func=_YES_NO.__getitem__,
             key=key("waitlist"),
         )
         below("waitlist")
@@ -398,5 +396,7 @@ def _words(name: str, one: dict[str, Any]) -> str:
         return fmt.at(value, one["timezone"])
     if name == "price":
         return fmt.money(value)
+    if name == "waitlist":
+        return _YES_NO[value]
     words = str(value or "–")
     return words if len(words) <= _SHOWN_CHARS else f"{words[:_SHOWN_CHARS]}…"

@@ -13,9 +13,9 @@ use crate::stage::{granted, new_id, problem};
 /// Longest wait for an answer; far above what any of them takes.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-async fn limited(name: &'static str, value: &'static str) -> (Home, Server) {
+async fn limited(settings: &[(&str, &str)]) -> (Home, Server) {
     let home = Home::new();
-    let server = Server::start_in(&home, &[], &[(name, value)]).await;
+    let server = Server::start_in(&home, &[], settings).await;
     (home, server)
 }
 
@@ -33,7 +33,11 @@ async fn raw(server: &Server, bytes: &[u8]) -> String {
 
 #[tokio::test]
 async fn a_person_may_ask_so_often_and_others_too() {
-    let (home, server) = limited("EVENTFLOW_GATEWAY__RATE_LIMIT__USER_BURST", "5").await;
+    let (home, server) = limited(&[
+        ("EVENTFLOW_GATEWAY__RATE_LIMIT__USER_BURST", "5"),
+        ("EVENTFLOW_GATEWAY__RATE_LIMIT__USER_PER_S", "5"),
+    ])
+    .await;
     let people = People::of(&home.data());
     let (eager, calm) = (people.attendee(new_id()), people.attendee(new_id()));
     let mut client = server.client();
@@ -60,7 +64,11 @@ async fn a_person_may_ask_so_often_and_others_too() {
 
 #[tokio::test]
 async fn an_address_may_ask_so_often() {
-    let (_home, server) = limited("EVENTFLOW_GATEWAY__RATE_LIMIT__ADDRESS_BURST", "3").await;
+    let (_home, server) = limited(&[
+        ("EVENTFLOW_GATEWAY__RATE_LIMIT__ADDRESS_BURST", "3"),
+        ("EVENTFLOW_GATEWAY__RATE_LIMIT__ADDRESS_PER_S", "3"),
+    ])
+    .await;
     let mut client = server.client();
     let mut answers = 0;
     loop {
@@ -81,7 +89,7 @@ async fn an_address_may_ask_so_often() {
 
 #[tokio::test]
 async fn a_body_that_is_far_too_large_is_refused_and_its_sender_sees_it() {
-    let (_home, server) = limited(UNLIMITED.0, UNLIMITED.1).await;
+    let (_home, server) = limited(&[UNLIMITED]).await;
     let body = vec![b' '; 10 * 1024 * 1024];
     for path in ["/auth/register", "/bookings", "/events", "/nowhere"] {
         let expected = if path == "/nowhere" { "404" } else { "413" };
@@ -102,7 +110,7 @@ async fn a_body_that_is_far_too_large_is_refused_and_its_sender_sees_it() {
 
 #[tokio::test]
 async fn a_body_that_never_ends_has_changed_nothing() {
-    let (_home, server) = limited("EVENTFLOW_GATEWAY__REQUEST_TIMEOUT_MS", "300").await;
+    let (_home, server) = limited(&[("EVENTFLOW_GATEWAY__REQUEST_TIMEOUT_MS", "300")]).await;
     for framing in ["content-length: 100", "transfer-encoding: chunked"] {
         let head = format!(
             "POST /auth/register HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
@@ -117,7 +125,7 @@ async fn a_body_that_never_ends_has_changed_nothing() {
 
 #[tokio::test]
 async fn what_could_be_read_in_two_ways_is_not_read() {
-    let (_home, server) = limited(UNLIMITED.0, UNLIMITED.1).await;
+    let (_home, server) = limited(&[UNLIMITED]).await;
     for (headers, status) in [
         ("idempotency-key: a\r\nidempotency-key: b\r\n", "400"),
         ("authorization: Bearer x\r\nauthorization: Bearer y\r\n", "400"),
@@ -143,7 +151,7 @@ async fn what_could_be_read_in_two_ways_is_not_read() {
 
 #[tokio::test]
 async fn every_answer_says_how_it_may_be_used() {
-    let (home, server) = limited(UNLIMITED.0, UNLIMITED.1).await;
+    let (home, server) = limited(&[UNLIMITED]).await;
     let person = People::of(&home.data()).attendee(new_id());
     let mut client = server.client();
     let check = async |client: &mut Client, ask: Ask, status: u16| {
@@ -164,7 +172,7 @@ async fn every_answer_says_how_it_may_be_used() {
 
 #[tokio::test]
 async fn an_address_has_only_so_many_connections() {
-    let (_home, server) = limited("EVENTFLOW_SERVER__MAX_CONNECTIONS_PER_ADDRESS", "8").await;
+    let (_home, server) = limited(&[("EVENTFLOW_SERVER__MAX_CONNECTIONS_PER_ADDRESS", "8")]).await;
     let mut open = Vec::new();
     for _ in 0..8 {
         let mut client = server.client();

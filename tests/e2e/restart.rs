@@ -117,7 +117,7 @@ async fn repeats_after_changes_and_a_kill() {
 #[tokio::test]
 async fn a_hold_runs_out_while_nobody_is_there() {
     let home = Home::new();
-    let span = [("EVENTFLOW_LIMITS__HOLD_SPAN_S", "3")];
+    let span = [("EVENTFLOW_LIMITS__HOLD_SPAN_S", "10")];
     let server = Server::start_in(&home, &[], &span).await;
     let people = People::of(&home.data());
     let mut client = server.client();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use harness::client::{Ask, NoAnswer};
+use harness::client::{Ask, Client, NoAnswer};
 use harness::events::create;
 use harness::eventually::eventually;
 use harness::history::{History, Outcome, Wish};
@@ -69,8 +69,7 @@ async fn a_server_that_has_ended_takes_no_requests() {
     // An idle connection that is kept open does not keep the server.
     let address = server.address();
     assert!(server.stop().await.success());
-    client.move_to(address);
-    let answer = client.send(&Ask::get("/readyz")).await;
+    let answer = Client::new(address).send(&Ask::get("/readyz")).await;
     assert!(matches!(answer, Err(NoAnswer::NotSent(_))), "{answer:?}");
 }
 

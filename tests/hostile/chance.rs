@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use harness::accounts;
+use harness::eventually::PATIENCE;
 use harness::random::Random;
 use harness::raw;
 use harness::settings;
@@ -24,9 +25,9 @@ const AT_ONCE: u64 = 16;
 /// Most changes to one request.
 const CHANGES: u64 = 4;
 
-/// How long an answer is waited for: a changed length may mean that the server waits for
-/// more.
-const PATIENCE: Duration = Duration::from_millis(200);
+/// How long an answer is waited for where there need not be one: a changed length may mean
+/// that the server waits for more.
+const SHORTLY: Duration = Duration::from_millis(200);
 
 /// Bytes that mean something somewhere.
 const MEANINGFUL: &[u8] = b"\0\r\n\t \"'\\{}[]:,;/?&%=.-+0e\x7f\x80\xff";
@@ -109,24 +110,29 @@ async fn random_changes_break_nothing() {
             };
             let only_body = body.is_some() && random.chance(60);
             requests.push(if only_body {
-                mutated_body(&bytes, &mut random)
+                (mutated_body(&bytes, &mut random), PATIENCE)
             } else {
-                mutated(bytes, &mut random)
+                (mutated(bytes, &mut random), SHORTLY)
             });
         }
         calls.spawn(async move {
             let mut wrong = Vec::new();
             let mut answered = 0_u64;
-            for bytes in requests {
+            for (bytes, patience) in requests {
                 let bytes = Bytes::from(bytes);
                 let piece = std::iter::once(bytes.clone());
-                let outcome = raw::send_pieces(address, piece, PATIENCE).await;
-                let Some(answer) = outcome.response else { continue };
-                answered += 1;
+                let outcome = raw::send_pieces(address, piece, patience).await;
+                let shown = || String::from_utf8_lossy(&bytes).into_owned();
+                let Some(answer) = outcome.response else {
+                    if patience == PATIENCE {
+                        wrong.push(format!("no answer to:\n{}", shown()));
+                    }
+                    continue;
+                };
+                answered += u64::from(patience == PATIENCE);
                 let status = answer.status.as_u16();
                 if status >= 500 && status != 503 {
-                    let shown = String::from_utf8_lossy(&bytes).into_owned();
-                    wrong.push(format!("{status} {:?} to:\n{shown}", answer.body));
+                    wrong.push(format!("{status} {:?} to:\n{}", answer.body, shown()));
                 }
             }
             (answered, wrong)
@@ -139,7 +145,7 @@ async fn random_changes_break_nothing() {
         wrong.extend(more);
     }
     assert!(wrong.is_empty(), "seed {seed}: {}", wrong.join("\n\n"));
-    assert!(answered > REQUESTS / 2, "seed {seed}: only {answered} answers");
+    assert!(answered > REQUESTS / 10, "seed {seed}: only {answered} had their frame");
     let now = picture::take(&mut world, &others, &scene).await;
     before.assert_same(&now, &format!("random changes with the seed {seed}"));
     world.finish().await;

@@ -25,10 +25,10 @@ const TAKEN: u64 = 128 * 1024 * 1024;
 const PIECE: usize = 64 * 1024;
 
 /// How long a call may take on the impatient server, in milliseconds.
-const IMPATIENCE: &str = "1000";
+const IMPATIENCE: &str = "5000";
 
 /// Within this time an impatient server must have ended what never comes.
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(30);
 
 /// The head of the route's call, with these lines about its body.
 fn head(world: &World, route: &Described, scene: &Scene, lines: &str) -> Bytes {

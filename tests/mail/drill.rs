@@ -31,10 +31,7 @@ const CLIENTS: usize = 8;
 /// A server under traffic lives so many milliseconds.
 const LIFE_MS: (u64, u64) = (50, 700);
 
-/// Longest time until everything was sent in the end.
-const DRAIN: Duration = Duration::from_secs(90);
-
-/// How often that is looked at.
+/// How often is looked whether everything was sent.
 const GLANCE: Duration = Duration::from_millis(50);
 
 /// Faults that are shown.
@@ -77,6 +74,26 @@ pub(crate) struct Drill {
     server: Option<Server>,
     /// Messages that had been taken at the last kill.
     taken: usize,
+}
+
+/// Whether something still goes on, however slow the machine is.
+struct Moving {
+    last: usize,
+    since: Instant,
+}
+
+impl Moving {
+    fn new() -> Self {
+        Self { last: 0, since: Instant::now() }
+    }
+
+    /// Whether the count has changed lately.
+    fn goes_on(&mut self, count: usize) -> bool {
+        if count != self.last {
+            *self = Self { last: count, since: Instant::now() };
+        }
+        self.since.elapsed() < PATIENCE
+    }
 }
 
 impl Drill {
@@ -201,8 +218,12 @@ impl Drill {
         println!("  {kind}: killed after {} of {PEOPLE} were sent", self.notices().count(&sent));
         self.start().await;
         // A message to an event that is cancelled meanwhile is told to nobody.
-        let deadline = Instant::now() + PATIENCE;
-        while notices.count(&all) < PEOPLE && Instant::now() < deadline {
+        let mut moving = Moving::new();
+        loop {
+            let made = notices.count(&all);
+            if made >= PEOPLE || !moving.goes_on(made) {
+                break;
+            }
             sleep(GLANCE).await;
         }
     }
@@ -219,12 +240,13 @@ impl Drill {
     /// Waits until everything that the journal asks for is there and nothing waits any more.
     /// What is wrong then, and all lists.
     pub(crate) async fn end(&mut self) -> (Vec<String>, Vec<Entry>) {
-        let deadline = Instant::now() + DRAIN;
+        let mut moving = Moving::new();
         let notices = self.notices();
         let expected = loop {
             let expected = expected(&self.data(), self.fair).unwrap_or_else(|why| panic!("{why}"));
-            let done = notices.count("1") >= expected.len();
-            if (done && notices.count("status = 'queued'") == 0) || Instant::now() > deadline {
+            let (made, queued) = (notices.count("1"), notices.count("status = 'queued'"));
+            let done = made >= expected.len() && queued == 0;
+            if done || !moving.goes_on(2 * made - queued) {
                 break expected;
             }
             sleep(GLANCE).await;

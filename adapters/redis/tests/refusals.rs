@@ -1,6 +1,9 @@
 //! What Redis has to refuse, asked past every check of ours as well.
 
+use std::time::Instant;
+
 use engine::EventId;
+use storage::commit::TENURE;
 use storage::conformance::commit::{apply, books, claim};
 use storage::conformance::sample::Owner;
 use storage::{
@@ -155,11 +158,24 @@ async fn an_owned_partition_does_not_change_hands_all_the_time() {
     let claim = async |owner, epoch, gone| {
         store.claim(PartitionId(0), owner, Epoch(epoch), gone).await.expect("a claim")
     };
-    assert_eq!(claim("one", 0, false).await, Claim::Won(Epoch(1)));
-    assert_eq!(claim("two", 1, false).await, Claim::TooSoon);
-    assert_eq!(claim("two", 1, true).await, Claim::Won(Epoch(2)), "its owner is gone");
-    assert!(store.release(PartitionId(0), Epoch(2)).await.expect("a release"));
-    assert_eq!(claim("one", 3, false).await, Claim::Won(Epoch(4)), "it was free");
+    let mut epoch = 0;
+    // A machine that pauses for longer than a tenure has not asked too soon.
+    let taken = loop {
+        let begun = Instant::now();
+        assert_eq!(claim("one", epoch, true).await, Claim::Won(Epoch(epoch + 1)));
+        epoch += 1;
+        let answer = claim("two", epoch, false).await;
+        if begun.elapsed() < TENURE {
+            break answer;
+        }
+        epoch += u64::from(answer != Claim::TooSoon);
+        assert!(epoch < 100, "it is never asked in time");
+    };
+    assert_eq!(taken, Claim::TooSoon);
+    assert_eq!(claim("two", epoch, true).await, Claim::Won(Epoch(epoch + 1)), "it is gone");
+    assert!(store.release(PartitionId(0), Epoch(epoch + 1)).await.expect("a release"));
+    let free = Claim::Won(Epoch(epoch + 3));
+    assert_eq!(claim("one", epoch + 2, false).await, free, "it was free");
     made.clear().await;
 }
 

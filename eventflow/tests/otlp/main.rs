@@ -46,6 +46,8 @@ impl Running {
         }
         command.args(["run", "--listen", "127.0.0.1:0", "--data"]).arg(data);
         command.env("EVENTFLOW_LOG__LEVEL", "warn");
+        // More than may have files open here would be complained of.
+        command.env("EVENTFLOW_SERVER__MAX_CONNECTIONS", "100");
         command.env("EVENTFLOW_TRACE__ENDPOINT", endpoint);
         command.env("EVENTFLOW_TRACE__SAMPLE_PERCENT", sample_percent.to_string());
         command.stdout(Stdio::piped()).stderr(Stdio::piped());

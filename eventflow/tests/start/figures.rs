@@ -31,6 +31,9 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
     tokio::task::spawn_blocking(work).await.unwrap()
 }
 
+/// Parts behind the gateway.
+const PARTS: [&str; 4] = ["auth", "catalog", "booking", "notification"];
+
 /// What a node tells that has done a bit of everything.
 async fn told() -> String {
     let data = tempfile::tempdir().unwrap();
@@ -45,7 +48,9 @@ async fn told() -> String {
             let told = |figure: &Figure| {
                 SELDOM.contains(&figure.name) || text.contains(&format!("\n{}", figure.name))
             };
-            if FIGURES.iter().all(told) || begun.elapsed() > PATIENCE {
+            let ready = |part| text.contains(&format!("eventflow_part_ready{{part=\"{part}\"}} 1"));
+            let done = FIGURES.iter().all(told) && PARTS.into_iter().all(ready);
+            if done || begun.elapsed() > PATIENCE {
                 return (head, text);
             }
             std::thread::yield_now();
@@ -149,7 +154,7 @@ async fn the_figures_are_those_of_what_was_done() {
     assert!(sum("eventflow_commit_duration_seconds_count", &[]) >= durable);
     assert!(sum("eventflow_store_transaction_works_count", &[("file", "ledger.db")]) >= 3.0);
     assert!(sum("eventflow_store_file_bytes", &[("file", "ledger.db")]) > 0.0);
-    for part in ["auth", "catalog", "booking", "notification"] {
+    for part in PARTS {
         assert_eq!(sum("eventflow_part_ready", &[("part", part)]), 1.0, "{part}");
     }
 }

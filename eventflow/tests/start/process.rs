@@ -21,6 +21,8 @@ fn program(data: &Path) -> Command {
     }
     command.args(["run", "--listen", "127.0.0.1:0", "--data"]).arg(data);
     command.env("EVENTFLOW_LOG__LEVEL", "warn");
+    // More than may have files open here would be complained of.
+    command.env("EVENTFLOW_SERVER__MAX_CONNECTIONS", "100");
     command
 }
 

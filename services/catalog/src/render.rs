@@ -35,6 +35,8 @@ pub(crate) fn event_body(entry: &CatalogEntry, counts: &CountsBody, now: Timesta
         price: Money(entry.price_cents),
         booking_opens_at: Time(entry.opens_at),
         booking_closes_at: Time(entry.closes_at),
+        waitlist: entry.waitlist,
+        max_per_booking: entry.max_per_booking,
         organizer_id: Id::from(entry.organizer),
         is_active: entry.is_active,
         status: standing.status(now),

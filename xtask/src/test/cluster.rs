@@ -24,8 +24,12 @@ const DRILL_LIMIT: Duration = Duration::from_secs(5 * 60);
 /// Parts of all events.
 const PARTITIONS: u64 = 1_024;
 
-/// How long they may take to be served all at once.
-const SHARES_LIMIT: Duration = Duration::from_secs(60);
+/// How long it may take until each replica has its share for good.
+const SHARES_LIMIT: Duration = Duration::from_secs(120);
+
+/// So long nothing has moved when nothing is going to: longer than replicas wait before they
+/// even shares out.
+const STEADY: Duration = Duration::from_secs(7);
 
 /// Pause between two looks at that.
 const LOOK: Duration = Duration::from_millis(200);
@@ -67,6 +71,8 @@ pub(super) fn add_to(steps: &mut Steps) -> Result<()> {
 
 fn proofs(steps: &mut Steps, place: &Place) -> Result<()> {
     let public = place.public().to_string();
+    // A stream of counts ends when its part of the events moves.
+    steps.run("every replica has its share", || shares(place))?;
     steps.run("shell script on the cluster", || {
         let mut script = Command::new("bash");
         script.arg(root().join("test_eventflow.sh")).env("BASE_URL", format!("http://{public}"));
@@ -93,37 +99,57 @@ fn proofs(steps: &mut Steps, place: &Place) -> Result<()> {
     })
 }
 
-/// Each process tells its own; together the replicas serve every part of the events.
-fn figures(place: &Place) -> Result<Vec<String>> {
-    let told = |address: SocketAddr| {
-        let answer = http::get(address, "/metrics", &[], FIGURES_LIMIT);
-        let answer = answer.filter(|answer| answer.status == 200);
-        answer.map(|answer| answer.body).with_context(|| format!("no figures at {address}"))
+/// The figures of a process.
+fn told(address: SocketAddr) -> Result<String> {
+    let answer = http::get(address, "/metrics", &[], FIGURES_LIMIT);
+    let answer = answer.filter(|answer| answer.status == 200);
+    answer.map(|answer| answer.body).with_context(|| format!("no figures at {address}"))
+}
+
+/// What every replica tells of one thing.
+fn of_each(place: &Place, series: &str) -> Result<Vec<u64>> {
+    let of_one = |number| {
+        let text = told(place.internal(Node::Replica(number)))?;
+        let line = text.lines().find_map(|line| line.strip_prefix(series));
+        let line = line.with_context(|| format!("no {series}:\n{text}"))?;
+        line.trim().parse().with_context(|| format!("{series}{line}"))
     };
-    let front = told(place.public())?;
-    for wanted in ["eventflow_part_ready{part=\"booking\"} 1", "eventflow_http_requests_total{"] {
-        ensure!(front.contains(wanted), "the front does not tell `{wanted}`:\n{front}");
-    }
-    let sum = |series: &str| -> Result<u64> {
-        (1..=REPLICAS).try_fold(0, |sum, number| {
-            let text = told(place.internal(Node::Replica(number)))?;
-            let line = text.lines().find_map(|line| line.strip_prefix(series));
-            let line = line.with_context(|| format!("no {series}:\n{text}"))?;
-            let value: u64 = line.trim().parse().with_context(|| format!("{series}{line}"))?;
-            Ok(sum + value)
-        })
-    };
-    // Shares are evened out for a while after the start: what is on its way is counted nowhere.
+    (1..=REPLICAS).map(of_one).collect()
+}
+
+/// Wait until all parts of the events are served and none moves any more: shares are evened
+/// out for a while after the start, and what is on its way is counted nowhere.
+fn shares(place: &Place) -> Result<Vec<String>> {
     let deadline = Instant::now() + SHARES_LIMIT;
+    let (mut last, mut since) = (Vec::new(), Instant::now());
     loop {
-        let served = sum("eventflow_partitions_served ")?;
-        if served == PARTITIONS {
-            break;
+        let now = of_each(place, "eventflow_partitions_served ")?;
+        if now != last {
+            (last, since) = (now, Instant::now());
         }
-        ensure!(Instant::now() < deadline, "{served} of {PARTITIONS} partitions are served");
+        if last.iter().sum::<u64>() == PARTITIONS && since.elapsed() >= STEADY {
+            return Ok(vec![format!("of {PARTITIONS} partitions {last:?}")]);
+        }
+        ensure!(Instant::now() < deadline, "of {PARTITIONS} partitions {last:?} are served");
         std::thread::park_timeout(LOOK);
     }
-    let commits = sum("eventflow_commits_total{outcome=\"durable\"} ")?;
+}
+
+/// Each process tells its own; together the replicas serve every part of the events.
+fn figures(place: &Place) -> Result<Vec<String>> {
+    let wanted = ["eventflow_part_ready{part=\"booking\"} 1", "eventflow_http_requests_total{"];
+    let deadline = Instant::now() + SHARES_LIMIT;
+    loop {
+        let front = told(place.public())?;
+        let Some(missing) = wanted.iter().find(|wanted| !front.contains(**wanted)) else { break };
+        // A part that was slow to answer once is asked again within a second.
+        ensure!(Instant::now() < deadline, "the front does not tell `{missing}`:\n{front}");
+        std::thread::park_timeout(LOOK);
+    }
+    let served: u64 = of_each(place, "eventflow_partitions_served ")?.iter().sum();
+    ensure!(served == PARTITIONS, "{served} of {PARTITIONS} partitions are served");
+    let commits: u64 =
+        of_each(place, "eventflow_commits_total{outcome=\"durable\"} ")?.iter().sum();
     ensure!(commits > 0, "nobody has committed anything");
     Ok(vec![format!("{PARTITIONS} partitions, {commits} commits")])
 }

@@ -90,6 +90,7 @@ fn schemathesis(server: &Server) -> Result<Vec<String>> {
     command.arg("run").arg(format!("{}/openapi.json", server.url()));
     // Its hooks are found beside its settings; nothing is written there.
     command.current_dir(file(".")).env("PYTHONDONTWRITEBYTECODE", "1");
+    command.env("HYPOTHESIS_STORAGE_DIRECTORY", root().join("target/tmp/hypothesis"));
     command.env("CONTRACT_URL", server.url());
     // It makes itself an administrator.
     command.env("CONTRACT_PROGRAM", eventflow()).env("CONTRACT_DATA", server.data());

@@ -175,6 +175,7 @@ async fn an_event_is_created_and_read_as_the_contract_says() {
             "booked": 0, "held": 0, "waitlisted": 0, "price": 12.5,
             "booking_opens_at": "2027-01-01T00:00:00.000Z",
             "booking_closes_at": "2027-05-01T08:00:00.000Z",
+            "waitlist": true, "max_per_booking": 10,
             "organizer_id": "01010101-0101-0101-0101-010101010101", "is_active": true,
             "status": "open", "created_at": "2027-01-01T00:00:00.000Z",
             "updated_at": "2027-01-01T00:00:00.000Z", "version": 1,

@@ -24,6 +24,8 @@ async fn only_what_is_sent_changes() {
         (5, Method::PUT, "price", json!(3.25)),
         (6, Method::PATCH, "capacity", json!(8)),
         (7, Method::PUT, "end_time", json!("2099-06-01T23:00:00.000Z")),
+        (8, Method::PATCH, "max_per_booking", json!(3)),
+        (9, Method::PUT, "waitlist", json!(false)),
     ] {
         let ask = Ask::new(method, format!("/events/{event}"));
         let answer = stage.ask(ask.token(&organizer.token).json(&json!({ field: value }))).await;

@@ -34,6 +34,8 @@ async fn a_new_event_is_shown_as_it_was_described() {
         ("waitlisted", json!(0)),
         ("price", json!(12.5)),
         ("booking_closes_at", json!("2099-06-01T18:00:00.000Z")),
+        ("waitlist", json!(true)),
+        ("max_per_booking", json!(10)),
         ("organizer_id", json!(person.id.to_string())),
         ("is_active", json!(true)),
         ("status", json!("open")),

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use super::support::{PATIENT, SHORT, Server, VERDICT, to};
@@ -86,26 +87,29 @@ async fn closed_without_a_word() {
 
 #[tokio::test]
 async fn silence_and_dripping_end_with_the_time_limit() {
-    for act in ["hang", "drip"] {
-        for at in ["CONNECT", "EHLO", "MAIL", "RCPT", "DATA", "BODY", "MESSAGE"] {
-            let began = Instant::now();
-            let (refused, arrived) = outcome(json!({ "at": at, "do": act }), true).await;
-            let took = began.elapsed();
-            let expected = match at {
-                "CONNECT" | "EHLO" | "MAIL" => matches!(refused, NotSent::Down(_)),
-                "RCPT" | "DATA" => matches!(refused, NotSent::Silent(_)),
-                _ => matches!(refused, NotSent::Unknown(_)),
-            };
-            assert!(expected, "{act} at {at}: {refused:?}");
-            assert_eq!(arrived, usize::from(at == "MESSAGE"), "{act} at {at}");
-            let text = format!("{refused:?}");
-            assert!(text.contains("no answer within"), "{act} at {at}: {text}");
-            // A body is answered later than a word, and still not whenever.
-            let least = if matches!(at, "BODY" | "MESSAGE") { SHORT + VERDICT } else { SHORT };
-            assert!(took >= least, "{act} at {at}: after {took:?}");
-            assert!(took < least + PATIENT, "{act} at {at}: after {took:?}");
-        }
-    }
+    let steps = ["CONNECT", "EHLO", "MAIL", "RCPT", "DATA", "BODY", "MESSAGE"];
+    let cases = ["hang", "drip"].map(|act| steps.map(|at| ends_with_the_time_limit(act, at)));
+    // Together: each of them has to wait.
+    join_all(cases.into_iter().flatten()).await;
+}
+
+async fn ends_with_the_time_limit(act: &str, at: &str) {
+    let began = Instant::now();
+    let (refused, arrived) = outcome(json!({ "at": at, "do": act }), true).await;
+    let took = began.elapsed();
+    let expected = match at {
+        "CONNECT" | "EHLO" | "MAIL" => matches!(refused, NotSent::Down(_)),
+        "RCPT" | "DATA" => matches!(refused, NotSent::Silent(_)),
+        _ => matches!(refused, NotSent::Unknown(_)),
+    };
+    assert!(expected, "{act} at {at}: {refused:?}");
+    assert_eq!(arrived, usize::from(at == "MESSAGE"), "{act} at {at}");
+    let text = format!("{refused:?}");
+    assert!(text.contains("no answer within"), "{act} at {at}: {text}");
+    // A body is answered later than a word, and still not whenever.
+    let least = if matches!(at, "BODY" | "MESSAGE") { SHORT + VERDICT } else { SHORT };
+    assert!(took >= least, "{act} at {at}: after {took:?}");
+    assert!(took < least + PATIENT, "{act} at {at}: after {took:?}");
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ const CONTROL: Duration = Duration::from_secs(20);
 pub(super) const PATIENT: Duration = Duration::from_secs(15);
 
 /// Time limit of steps where it is expected not to.
-pub(super) const SHORT: Duration = Duration::from_millis(400);
+pub(super) const SHORT: Duration = Duration::from_secs(3);
 
 /// What it has for its answer to a message on top of that.
 pub(super) const VERDICT: Duration = Duration::from_millis(1_600);
