@@ -635,10 +635,10 @@ try {
     Wrong 'an answer' "none: $($_.Exception.GetBaseException().Message)"
 }
 $clock = [Diagnostics.Stopwatch]::StartNew()
-Read-Stream $stream $clock (1000 * $STREAM_SECONDS) '(?m)^data: .*"booked":0'
+Read-Stream $stream $clock (1000 * $STREAM_SECONDS) '(?m)^data: .*"booked":0.*\}\r?$'
 Send POST '/bookings' $DAVE (Json @{ event_id = $SESSION_ID })
 Want 201 { $Answer.status -ceq 'confirmed' }
-Read-Stream $stream $clock (1000 * $STREAM_SECONDS) '(?m)^data: .*"booked":1'
+Read-Stream $stream $clock (1000 * $STREAM_SECONDS) '(?m)^data: .*"booked":1.*\}\r?$'
 $ASKED = $STREAMED; $SENT = ''
 if ([string]$opened.Content.Headers.ContentType -notmatch '^text/event-stream') { Wrong 'server-sent events' "'$($opened.Content.Headers.ContentType)'" }
 $told = [Text.Encoding]::UTF8.GetString($Buffer, 0, $Filled) -split "`n" | Where-Object { $_ -cmatch '^data: ' } | ForEach-Object { $_.Substring(6) }

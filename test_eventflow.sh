@@ -15,7 +15,8 @@ BASE_URL=${BASE_URL%/}
 RUN="$(date +%s)$$"
 PASSWORD="plum-Tractor-$RUN"
 WORK=$(mktemp -d)
-trap 'rm -rf "$WORK"' EXIT
+STREAM=""
+trap '[ -z "$STREAM" ] || kill "$STREAM" 2>/dev/null; rm -rf "$WORK"' EXIT
 
 for tool in curl jq; do
     command -v "$tool" >/dev/null || { echo "test_eventflow.sh needs $tool" >&2; exit 2; }
@@ -497,7 +498,8 @@ step "the stream of availability"
 STREAM_SECONDS=20
 told() { # told TEXT: waits until the stream has told it, as long as it is open
     for _ in $(seq $((10 * STREAM_SECONDS))); do
-        grep -q "^data: .*$1" "$WORK/stream" 2>/dev/null && return
+        grep -q "^data: .*$1.*}\$" "$WORK/stream" && return
+        kill -0 "$STREAM" 2>/dev/null || return 0
         sleep 0.1
     done
 }
@@ -511,6 +513,7 @@ want 201 '.status == "confirmed"'
 told '"booked":1'
 kill "$STREAM" 2>/dev/null || true
 wait "$STREAM" || true
+STREAM=""
 ASKED="GET $BASE_URL/events/$SESSION_ID/availability/stream" SENT=""
 grep -qi '^content-type: text/event-stream' "$WORK/stream-headers" ||
     wrong "server-sent events" "$(cat "$WORK/stream-headers")"

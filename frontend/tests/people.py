@@ -71,6 +71,7 @@ class Person:
 
     def menu(self, name: str) -> None:
         """By the menu."""
+        self.aside()
         self.page.locator(".st-key-nav").get_by_role("link", name=name, exact=True).click()
         self.settle()
 
@@ -88,13 +89,22 @@ class Person:
         field.fill(value)
         field.press("Tab")
 
+    def aside(self) -> None:
+        """Takes the pointer off notes: one that is pointed at stays, over what is below it."""
+        notes = self.page.get_by_test_id("stToastContainer")
+        tops = notes.evaluate_all("all => all.map(one => one.getBoundingClientRect().top)")
+        at_the_top = any(top <= 1 for top in tops)
+        self.page.mouse.move(1, SIZES[self.size][1] - 1 if at_the_top else 1)
+
     def click(self, name: str, within: Locator | None = None) -> None:
         """A button, once it can be clicked."""
+        self.aside()
         (within or self.page).get_by_role("button", name=name, exact=True).first.click()
 
     def tab(self, name: str) -> None:
         """A tab of a page, once the page is drawn: a form drawn anew forgets what was typed."""
         self.settle()
+        self.aside()
         self.page.get_by_role("tab", name=re.compile(f"^{name}")).click()
 
     def sees(self, words: str | re.Pattern[str]) -> None:

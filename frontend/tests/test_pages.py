@@ -95,12 +95,15 @@ def test_what_was_booked_in_another_window_is_shown(somebody):
     assert "You have 2 places." in words(app)
 
 
-def test_a_hold_made_elsewhere_is_found(somebody):
-    made = new_person().make_event()
+@pytest.mark.parametrize(
+    ("waitlist", "button"), [(True, "Join the waitlist"), (False, "Try all the same")]
+)
+def test_a_hold_made_elsewhere_is_found(somebody, waitlist, button):
+    made = new_person().make_event(waitlist=waitlist)
     Api(somebody.login).write("POST", "/bookings/holds", {"event_id": made["id"], "quantity": 2})
     app = open_page(login=somebody.login, event=made["id"])
     app.run()
-    click(app, "Join the waitlist")
+    click(app, button)
     assert "You hold 2 places" in [one.value for one in app.subheader]
     click(app, "Book them")
     assert "You have 2 places." in words(app)

@@ -15,7 +15,7 @@ from frontend.live import countdown, counts
 
 # Under one key the answer may be of an earlier click, to which it never came.
 OVER = "That was done earlier, and is over by now. Please try again."
-# Places that one may ask for; what an event allows, EventFlow says when it is more.
+# Places that one may ask for here, whatever an event allows.
 MOST = 100
 
 
@@ -87,7 +87,7 @@ def _offer(one: dict[str, Any], seen: dict[str, Any]) -> None:
         value=1,
         step=1,
         key=f"places-{one['id']}",
-        help=f"At most {fmt.count(most, 'place')} in one booking.",
+        help=f"Up to {fmt.count(most, 'place')} in one booking.",
     )
     free = seen["available"]
     if places <= free:
@@ -105,6 +105,9 @@ def _offer(one: dict[str, Any], seen: dict[str, Any]) -> None:
     if not one["waitlist"]:
         left = f"Only {free} left" if free else "All places are taken"
         st.caption(f"{left}, and this event has no waitlist.")
+        # Some may be given back at any time; and who holds them, somewhere else, is told so.
+        if st.button("Try all the same", width="stretch", key="try"):
+            _attempt(one, places, waits=False)
         return
     if free:
         st.caption(f"Only {free} left: {fmt.count(places, 'place')} would have to wait.")

@@ -11,7 +11,7 @@ use crate::error::StorageError;
 
 mod kinds;
 
-pub use kinds::{Lane, NoticeKind, NoticeStatus};
+pub use kinds::{NoticeKind, NoticeStatus, Reach};
 
 /// The id of a notice: a UUID of version 7 that follows from what it tells and whom, so
 /// that the same fact never makes two.
@@ -369,13 +369,13 @@ pub trait NoticeStore: Send + Sync {
     /// The reminders that are next to go out, the earliest first.
     fn next_reminders(&self, limit: usize) -> Answer<'_, Vec<Reminder>>;
 
-    /// Queued notices of a lane whose time has come, the longest due first; of each person
-    /// at most the first that is queued in either lane, so that one that waits holds up what
+    /// Queued notices of a reach whose time has come, the longest due first; of each person
+    /// at most the first that is queued of either, so that one that waits holds up what
     /// was made after it.
-    fn due(&self, now: Timestamp, lane: Lane, limit: usize) -> Answer<'_, Vec<Notice>>;
+    fn due(&self, now: Timestamp, reach: Reach, limit: usize) -> Answer<'_, Vec<Notice>>;
 
     /// When the next queued notice may be tried, of each person the first one, whatever its
-    /// lane; `None` if nothing is queued.
+    /// reach; `None` if nothing is queued.
     fn next_due(&self) -> Answer<'_, Option<Timestamp>>;
 
     /// Write what became of notices. One that is not queued any more is left alone.

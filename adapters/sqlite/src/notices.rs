@@ -3,9 +3,9 @@
 use engine::{EventId, Timestamp, UserId};
 use rusqlite::{Connection, OptionalExtension, params};
 use storage::notices::{
-    Announced, Announcement, AnnouncementLimit, Answer, Attendee, DeskStep, EventNote, Lane,
-    Notice, NoticeId, NoticeKind, NoticePage, NoticeStore, Preferences, PreferencesChange,
-    Reminder, Settled, StoredTemplate, Tried,
+    Announced, Announcement, AnnouncementLimit, Answer, Attendee, DeskStep, EventNote, Notice,
+    NoticeId, NoticeKind, NoticePage, NoticeStore, Preferences, PreferencesChange, Reach, Reminder,
+    Settled, StoredTemplate, Tried,
 };
 
 use crate::readers::Readers;
@@ -159,15 +159,15 @@ impl NoticeStore for Notices {
         }))
     }
 
-    fn due(&self, now: Timestamp, lane: Lane, limit: usize) -> Answer<'_, Vec<Notice>> {
+    fn due(&self, now: Timestamp, reach: Reach, limit: usize) -> Answer<'_, Vec<Notice>> {
         Box::pin(self.readers.call(move |connection| {
             connection
                 .prepare_cached(&format!(
-                    "SELECT {NOTICE} FROM notice WHERE {FIRST} AND lane = ?2 AND next_at <= ?1 \
+                    "SELECT {NOTICE} FROM notice WHERE {FIRST} AND reach = ?2 AND next_at <= ?1 \
                      ORDER BY next_at, number LIMIT ?3"
                 ))?
                 .query_map(
-                    params![now.millis(), rows::lane_number(lane), int(limit as u64)],
+                    params![now.millis(), rows::reach_number(reach), int(limit as u64)],
                     rows::notice,
                 )?
                 .collect()
@@ -180,11 +180,11 @@ impl NoticeStore for Notices {
                 .prepare_cached(&format!(
                     "SELECT min(next_at) FROM ( \
                          SELECT * FROM (SELECT next_at FROM notice \
-                             WHERE {FIRST} AND lane = ?1 ORDER BY next_at LIMIT 1) \
+                             WHERE {FIRST} AND reach = ?1 ORDER BY next_at LIMIT 1) \
                          UNION ALL SELECT * FROM (SELECT next_at FROM notice \
-                             WHERE {FIRST} AND lane = ?2 ORDER BY next_at LIMIT 1))"
+                             WHERE {FIRST} AND reach = ?2 ORDER BY next_at LIMIT 1))"
                 ))?
-                .query_row([Lane::Person, Lane::Crowd].map(rows::lane_number), |row| {
+                .query_row([Reach::Person, Reach::Crowd].map(rows::reach_number), |row| {
                     Ok(row.get::<_, Option<i64>>(0)?.map(Timestamp::from_millis))
                 })
         }))

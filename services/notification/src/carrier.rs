@@ -10,6 +10,7 @@
 //! A server that is away says nothing of a message: then all wait. How long they wait in all
 //! is bounded by [`crate::Options::give_up`].
 
+use std::collections::HashSet;
 use std::future::Future;
 use std::mem;
 use std::pin::pin;
@@ -22,11 +23,11 @@ use futures_util::StreamExt;
 use futures_util::stream;
 use parking_lot::Mutex;
 use storage::StorageError;
-use storage::notices::{Lane, Notice, NoticeId, NoticeKind, NoticeStatus, Settled, Tried};
+use storage::notices::{Notice, NoticeId, NoticeKind, NoticeStatus, Reach, Settled, Tried};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::contacts::contacts;
-use crate::desk::unwanted;
+use crate::desk::{reminder_due, reminder_id, unwanted};
 use crate::mail::{Mail, Mailer, NotSent};
 use crate::pace::{Pace, outlived};
 use crate::service::Shared;
@@ -62,6 +63,8 @@ pub(crate) struct Carrier {
     unwritten: Mutex<Vec<(NoticeId, Settled)>>,
     /// No more hand-overs are begun.
     ending: AtomicBool,
+    /// Whether the server that is away could not be reached, so that knocking tells.
+    knocks: AtomicBool,
 }
 
 /// What became of a round.
@@ -100,13 +103,20 @@ impl From<StorageError> for Cut {
 impl Carrier {
     pub(crate) fn new(shared: Arc<Shared>, mailer: Box<dyn Mailer>, at_once: usize) -> Self {
         let pace = Pace::new(shared.options.share_percent);
-        let (unwritten, ending) = (Mutex::default(), AtomicBool::new(false));
-        Self { shared, mailer, at_once: at_once.max(1), pace, unwritten, ending }
+        Self {
+            shared,
+            mailer,
+            at_once: at_once.max(1),
+            pace,
+            unwritten: Mutex::default(),
+            ending: AtomicBool::new(false),
+            knocks: AtomicBool::new(false),
+        }
     }
 
     /// Carry until `shutdown` resolves; what is under way then comes to its end, within
     /// [`END`].
-    pub(crate) async fn run(self, shutdown: impl Future<Output = ()>) {
+    pub(crate) async fn run(&self, shutdown: impl Future<Output = ()>) {
         let mut shutdown = pin!(shutdown);
         let mut pause = PAUSE_MIN;
         loop {
@@ -136,6 +146,10 @@ impl Carrier {
                 }
                 Ok(Round::Idle) => {
                     pause = PAUSE_MIN;
+                    tokio::select! {
+                        () = &mut shutdown => return,
+                        () = self.knock() => {}
+                    }
                     self.until_next().await
                 }
                 Ok(Round::Down(why) | Round::Worked(Heard::Silent(why))) => {
@@ -170,6 +184,19 @@ impl Carrier {
         }
     }
 
+    /// Learn that a server is back for which no message waits just now: else it would be told
+    /// to be away until there is one.
+    async fn knock(&self) {
+        let asks = self.shared.mail_is_down() && self.knocks.load(Ordering::Relaxed);
+        if !asks {
+            return;
+        }
+        let opened = outlived(async { Ok(self.mailer.knock().await.is_ok()) });
+        if opened.await.unwrap_or(false) {
+            self.is_down(None);
+        }
+    }
+
     async fn until_next(&self) -> Duration {
         // A failure is told by the next round.
         let next = self.shared.store().next_due().await.ok().flatten();
@@ -186,20 +213,27 @@ impl Carrier {
         if due.is_empty() {
             return Ok(Round::Idle);
         }
-        match self.carry(due).await {
+        let carried = self.carry(due).await;
+        // Whether it answers for a message is not found out by knocking.
+        let knocks = matches!(carried, Err(Cut::Down(_)));
+        self.knocks.store(knocks, Ordering::Relaxed);
+        match carried {
             Ok(heard) => Ok(Round::Worked(heard)),
             Err(Cut::Down(why)) => Ok(Round::Down(why)),
             Err(Cut::Store(error)) => Err(error),
         }
     }
 
-    /// What is tried next. Of a page each lane has half, and what the other does not need: a
+    /// What is tried next. Of a page each reach has half, and what the other does not need: a
     /// letter to thousands holds up what a person did, and the other way round, by a round at
     /// most.
     async fn due(&self) -> Result<Vec<Notice>, StorageError> {
         let (store, now) = (self.shared.store(), self.shared.now());
-        let mut due = store.due(now, Lane::Person, PAGE).await?;
-        let mut crowd = store.due(now, Lane::Crowd, PAGE).await?;
+        let mut due = store.due(now, Reach::Person, PAGE).await?;
+        let mut crowd = store.due(now, Reach::Crowd, PAGE).await?;
+        // What was put back between the two is behind nothing of the other one: next time.
+        let taken: HashSet<UserId> = due.iter().map(|notice| notice.user).collect();
+        crowd.retain(|notice| !taken.contains(&notice.user));
         crowd.truncate((PAGE / 2).max(PAGE - due.len()));
         due.truncate(PAGE - crowd.len());
         due.append(&mut crowd);
@@ -255,14 +289,20 @@ impl Carrier {
             Some(event) if event.starts_at > self.shared.now() => event,
             _ => return Ok(Some("The event has begun.")),
         };
-        // Made at the time at which it was due, for the start that the event had then.
-        let told = store.reminders(event.id).await?;
-        let told = told.iter().find(|reminder| reminder.due_at == notice.created_at);
-        if told.is_none_or(|reminder| reminder.starts_at != event.starts_at) {
+        let spans: Vec<u32> =
+            store.reminders(event.id).await?.into_iter().map(|reminder| reminder.span_s).collect();
+        let is_of = |span_s: &&u32| reminder_id(&event, **span_s, notice.user) == notice.id;
+        let Some(span_s) = spans.iter().find(is_of) else {
             return Ok(Some("The event starts at another time."));
+        };
+        let is_due = |span_s: u32| reminder_due(&event, span_s) <= self.shared.now();
+        if spans.iter().any(|later| later < span_s && is_due(*later)) {
+            return Ok(Some("A later reminder is due."));
         }
         let attendee = store.attendee(event.id, notice.user).await?;
-        let comes = attendee.is_some_and(|one| one.status == BookingStatus::Confirmed);
+        let comes = attendee.is_some_and(|one| {
+            one.status == BookingStatus::Confirmed && Some(one.booking) == notice.booking
+        });
         Ok((!comes).then_some("The places were given up."))
     }
 

@@ -38,6 +38,8 @@ use crate::letters::Letter;
 use crate::pace::{Pace, outlived};
 use crate::service::{DAY_MS, Shared};
 
+pub(crate) use reminders::{due as reminder_due, id as reminder_id};
+
 /// Under this name notices follow the bus.
 pub(crate) const SUBSCRIBER: &str = "notification";
 

@@ -67,6 +67,12 @@ pub(crate) trait Mailer: Send + Sync {
     /// message may have arrived.
     fn send(&self, mail: &Mail) -> BoxFuture<'_, Result<(), NotSent>>;
 
+    /// Whether it would take a message now, as far as can be known without one.
+    ///
+    /// # Errors
+    /// Why not.
+    fn knock(&self) -> BoxFuture<'_, Result<(), NotSent>>;
+
     /// Whether a message that is handed over twice is there twice. Then it is to be written
     /// as sent before the next one takes its place.
     fn takes_twice(&self) -> bool;

@@ -105,7 +105,9 @@ impl Shared {
 #[derive(Clone)]
 pub struct Service {
     shared: Arc<Shared>,
-    carrier: Arc<parking_lot::Mutex<Option<Carrier>>>,
+    carrier: Arc<Carrier>,
+    /// Held by whoever makes and sends.
+    running: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Service {
@@ -135,7 +137,7 @@ impl Service {
             changing: tokio::sync::Mutex::default(),
         });
         let carrier = Carrier::new(Arc::clone(&shared), mailer, at_once);
-        Self { shared, carrier: Arc::new(parking_lot::Mutex::new(Some(carrier))) }
+        Self { shared, carrier: Arc::new(carrier), running: Arc::default() }
     }
 
     /// Learn which templates were set, and from when on people are told what happens. To be
@@ -179,9 +181,10 @@ impl Service {
         self.shared.mail_is_down()
     }
 
-    /// Make and send notices until `shutdown` resolves. A second call does nothing.
+    /// Make and send notices until `shutdown` resolves. While that goes on, another call does
+    /// nothing.
     pub async fn run(&self, shutdown: impl Future<Output = ()>) {
-        let Some(carrier) = self.carrier.lock().take() else { return };
+        let Ok(_running) = self.running.try_lock() else { return };
         let (end, mut ended) = watch::channel(());
         let mut also_ended = end.subscribe();
         let until = async {
@@ -192,7 +195,7 @@ impl Service {
         let desk = desk::run(Arc::clone(&self.shared), async move {
             let _closed = ended.changed().await;
         });
-        let carrier = carrier.run(async move {
+        let carrier = self.carrier.run(async move {
             let _closed = also_ended.changed().await;
         });
         tokio::join!(until, desk, carrier);
@@ -204,13 +207,8 @@ impl Service {
 
     /// The carrier, to be driven by hand.
     #[cfg(test)]
-    pub(crate) fn carrier(&self) -> Carrier {
-        self.carrier.lock().take().expect("nobody has it")
-    }
-
-    #[cfg(test)]
-    pub(crate) fn give_back(&self, carrier: Carrier) {
-        *self.carrier.lock() = Some(carrier);
+    pub(crate) fn carrier(&self) -> &Carrier {
+        &self.carrier
     }
 
     #[cfg(test)]

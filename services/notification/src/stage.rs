@@ -90,6 +90,8 @@ pub(crate) struct Post {
     pub(crate) slowness: Mutex<Duration>,
     /// The next message meets a bug of ours.
     pub(crate) breaks: AtomicBool,
+    /// Nobody opens when somebody knocks.
+    pub(crate) away: AtomicBool,
 }
 
 /// The same, as the service holds it.
@@ -123,6 +125,13 @@ impl Mailer for Handed {
                 std::future::pending::<()>().await;
             }
             Ok(())
+        })
+    }
+
+    fn knock(&self) -> BoxFuture<'_, Result<(), NotSent>> {
+        Box::pin(async {
+            let away = self.0.away.load(Ordering::Relaxed);
+            if away { Err(NotSent::Down("connection refused".to_owned())) } else { Ok(()) }
         })
     }
 

@@ -6,9 +6,9 @@ use engine::{BookingId, BookingStatus, EventId, Seats, Seq, Timestamp, UserId};
 use super::Fresh;
 use crate::commit::Era;
 use crate::notices::{
-    Announced, Announcement, AnnouncementLimit, Attendee, Audience, DeskStep, EventNote, Lane,
-    NewNotice, NoticeId, NoticeKind, NoticePage, NoticeStatus, NoticeStore, Preferences,
-    PreferencesChange, Reminder, Settled, StoredTemplate, Tried,
+    Announced, Announcement, AnnouncementLimit, Attendee, Audience, DeskStep, EventNote, NewNotice,
+    NoticeId, NoticeKind, NoticePage, NoticeStatus, NoticeStore, Preferences, PreferencesChange,
+    Reach, Reminder, Settled, StoredTemplate, Tried,
 };
 
 /// Everything that this port asks of an adapter.
@@ -16,7 +16,7 @@ pub async fn suite(fresh: Fresh<'_>) {
     the_first_beginning_is_kept(&*fresh().notices).await;
     a_notice_comes_back_once(&*fresh().notices).await;
     one_that_waits_holds_up_its_person(&*fresh().notices).await;
-    each_lane_has_its_own_queue(&*fresh().notices).await;
+    each_reach_has_its_own_queue(&*fresh().notices).await;
     a_notice_is_settled_once(&*fresh().notices).await;
     tries_are_counted_from_the_first(&*fresh().notices).await;
     failed_ones_can_be_sent_again(&*fresh().notices).await;
@@ -70,11 +70,11 @@ async fn add(store: &dyn NoticeStore, notices: &[NewNotice]) {
 }
 
 async fn due(store: &dyn NoticeStore, now: i64) -> Vec<NoticeId> {
-    due_in(store, Lane::Person, now).await
+    due_in(store, Reach::Person, now).await
 }
 
-async fn due_in(store: &dyn NoticeStore, lane: Lane, now: i64) -> Vec<NoticeId> {
-    let due = store.due(at(now), lane, 10).await.expect("those that are due");
+async fn due_in(store: &dyn NoticeStore, reach: Reach, now: i64) -> Vec<NoticeId> {
+    let due = store.due(at(now), reach, 10).await.expect("those that are due");
     due.into_iter().map(|notice| notice.id).collect()
 }
 
@@ -112,7 +112,7 @@ async fn a_notice_comes_back_once(store: &dyn NoticeStore) {
     assert_eq!((stored.created_at, stored.next_at), (at(10), at(10)));
     assert_eq!(due(store, 10).await, [first.id], "the other one's time has not come");
     assert_eq!(due(store, 11).await, [first.id, second.id]);
-    assert_eq!(store.due(at(11), Lane::Person, 1).await.expect("due").len(), 1);
+    assert_eq!(store.due(at(11), Reach::Person, 1).await.expect("due").len(), 1);
     let quiet = NewNotice { suppressed: Some("unwanted".to_owned()), ..new(3, user(3), 12) };
     add(store, std::slice::from_ref(&quiet)).await;
     let stored = store.get(quiet.id).await.expect("an answer").expect("it is there");
@@ -140,7 +140,7 @@ async fn one_that_waits_holds_up_its_person(store: &dyn NoticeStore) {
     assert_eq!(store.next_due().await.expect("an answer"), Some(at(10)));
 }
 
-async fn each_lane_has_its_own_queue(store: &dyn NoticeStore) {
+async fn each_reach_has_its_own_queue(store: &dyn NoticeStore) {
     let to_many =
         |n, of, millis| NewNotice { kind: NoticeKind::OrganizerMessage, ..new(n, of, millis) };
     let all = [
@@ -151,19 +151,19 @@ async fn each_lane_has_its_own_queue(store: &dyn NoticeStore) {
         to_many(5, user(3), 9),
     ];
     add(store, &all).await;
-    assert_eq!(due_in(store, Lane::Person, 50).await, [all[2].id], "not what is behind another");
-    assert_eq!(due_in(store, Lane::Crowd, 50).await, [all[4].id, all[0].id]);
-    assert_eq!(due_in(store, Lane::Crowd, 9).await, [all[4].id]);
-    assert_eq!(store.due(at(50), Lane::Crowd, 1).await.expect("due").len(), 1);
+    assert_eq!(due_in(store, Reach::Person, 50).await, [all[2].id], "not what is behind another");
+    assert_eq!(due_in(store, Reach::Crowd, 50).await, [all[4].id, all[0].id]);
+    assert_eq!(due_in(store, Reach::Crowd, 9).await, [all[4].id]);
+    assert_eq!(store.due(at(50), Reach::Crowd, 1).await.expect("due").len(), 1);
     let next = async || store.next_due().await.expect("an answer");
     assert_eq!(next().await, Some(at(9)), "of the many");
     for sent in [&all[4], &all[0]] {
         settle(store, sent.id, Settled::Sent { at: at(51) }).await;
     }
     assert_eq!(next().await, Some(at(11)), "of a person");
-    assert_eq!(due_in(store, Lane::Person, 50).await, [all[1].id, all[2].id]);
+    assert_eq!(due_in(store, Reach::Person, 50).await, [all[1].id, all[2].id]);
     settle(store, all[2].id, Settled::Sent { at: at(52) }).await;
-    assert_eq!(due_in(store, Lane::Crowd, 50).await, [all[3].id]);
+    assert_eq!(due_in(store, Reach::Crowd, 50).await, [all[3].id]);
 }
 
 async fn a_notice_is_settled_once(store: &dyn NoticeStore) {

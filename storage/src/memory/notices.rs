@@ -7,9 +7,9 @@ use parking_lot::Mutex;
 
 use super::now as at_once;
 use crate::notices::{
-    Announced, Announcement, AnnouncementLimit, Answer, Attendee, DeskStep, EventNote, Lane,
-    NewNotice, Notice, NoticeId, NoticeKind, NoticePage, NoticeStatus, NoticeStore, Preferences,
-    PreferencesChange, Reminder, Settled, StoredTemplate, Tried,
+    Announced, Announcement, AnnouncementLimit, Answer, Attendee, DeskStep, EventNote, NewNotice,
+    Notice, NoticeId, NoticeKind, NoticePage, NoticeStatus, NoticeStore, Preferences,
+    PreferencesChange, Reach, Reminder, Settled, StoredTemplate, Tried,
 };
 
 /// Notices in memory.
@@ -221,11 +221,11 @@ impl NoticeStore for MemoryNotices {
         at_once(next)
     }
 
-    fn due(&self, now: Timestamp, lane: Lane, limit: usize) -> Answer<'_, Vec<Notice>> {
+    fn due(&self, now: Timestamp, reach: Reach, limit: usize) -> Answer<'_, Vec<Notice>> {
         let state = self.state.lock();
         let mut seen = BTreeSet::new();
         let first = state.queued().filter(|notice| seen.insert(notice.user));
-        let due = first.filter(|notice| notice.next_at <= now && notice.kind.lane() == lane);
+        let due = first.filter(|notice| notice.next_at <= now && notice.kind.reach() == reach);
         let mut due: Vec<_> = due.cloned().collect();
         due.sort_by_key(|notice| notice.next_at);
         due.truncate(limit);

@@ -52,9 +52,10 @@ words! {
     }
 }
 
-/// Where a notice waits: what concerns one person does not wait for what goes to many.
+/// Whom a kind of notice reaches. Each has a queue of its own: what concerns one person does
+/// not wait for what goes to many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lane {
+pub enum Reach {
     /// What became of a person's own places.
     Person,
     /// What all attendees of an event are told at once; they may be very many.
@@ -62,19 +63,19 @@ pub enum Lane {
 }
 
 impl NoticeKind {
-    /// Where those of this kind wait.
+    /// Whom those of this kind reach.
     #[must_use]
-    pub const fn lane(self) -> Lane {
+    pub const fn reach(self) -> Reach {
         match self {
             Self::BookingConfirmed
             | Self::BookingWaitlisted
             | Self::BookingPromoted
             | Self::BookingCancelled
-            | Self::HoldExpired => Lane::Person,
+            | Self::HoldExpired => Reach::Person,
             Self::EventChanged
             | Self::EventCancelled
             | Self::EventReminder
-            | Self::OrganizerMessage => Lane::Crowd,
+            | Self::OrganizerMessage => Reach::Crowd,
         }
     }
 }

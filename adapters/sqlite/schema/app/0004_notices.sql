@@ -20,12 +20,12 @@ CREATE TABLE notice (
     next_at    INTEGER NOT NULL,
     sent_at    INTEGER,
     -- 0: what concerns one person; 1: what goes to many at once.
-    lane       INTEGER NOT NULL
+    reach      INTEGER NOT NULL
 ) STRICT;
 -- An id begins with the time, so its order is that of lists, newest last.
 CREATE INDEX notice_by_user ON notice (user, id);
 CREATE INDEX notice_told ON notice (user, id) WHERE status <> 'suppressed';
-CREATE INDEX notice_due ON notice (lane, next_at, number) WHERE status = 'queued';
+CREATE INDEX notice_due ON notice (reach, next_at, number) WHERE status = 'queued';
 CREATE INDEX notice_queue ON notice (user, number) WHERE status = 'queued';
 CREATE INDEX notice_failed ON notice (number) WHERE status = 'failed';
 

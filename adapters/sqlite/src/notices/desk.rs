@@ -11,7 +11,7 @@ use super::rows::{self, ANNOUNCEMENT, audience_number};
 use crate::value::{int, status, status_number};
 
 const NOTICE: &str = "INSERT INTO notice (id, user, kind, event, booking, subject, text, html, \
-     status, reason, attempts, unclear, created_at, next_at, tried_since, lane) \
+     status, reason, attempts, unclear, created_at, next_at, tried_since, reach) \
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 0, 0, ?11, ?11, ?12, ?13) \
      ON CONFLICT (id) DO NOTHING";
 
@@ -78,7 +78,7 @@ fn add(connection: &Connection, new: &NewNotice) -> rusqlite::Result<()> {
             new.suppressed,
             new.created_at.millis(),
             new.queued_at.millis(),
-            rows::lane_number(new.kind.lane()),
+            rows::reach_number(new.kind.reach()),
         ])
         .map(drop)
 }

@@ -5,7 +5,7 @@ use rusqlite::Row;
 use rusqlite::types::Type;
 use storage::Era;
 use storage::notices::{
-    Announcement, Attendee, Audience, EventNote, Lane, Notice, NoticeId, NoticeKind, NoticeStatus,
+    Announcement, Attendee, Audience, EventNote, Notice, NoticeId, NoticeKind, NoticeStatus, Reach,
     Reminder, StoredTemplate,
 };
 
@@ -22,11 +22,11 @@ pub(super) const EVENT: &str =
 /// What is read of somebody with a booking.
 pub(super) const ATTENDEE: &str = "event, user, booking, quantity, status, since, era, stamp";
 
-/// How a lane is stored.
-pub(super) const fn lane_number(lane: Lane) -> u8 {
-    match lane {
-        Lane::Person => 0,
-        Lane::Crowd => 1,
+/// How a reach is stored.
+pub(super) const fn reach_number(reach: Reach) -> u8 {
+    match reach {
+        Reach::Person => 0,
+        Reach::Crowd => 1,
     }
 }
 

@@ -16,10 +16,18 @@ async fn queue(stage: &Stage, n: u8, person: u8) -> NoticeId {
 }
 
 async fn queue_kind(stage: &Stage, n: u8, person: u8, kind: NoticeKind) -> NoticeId {
+    let notice = notice(n, person, kind);
+    let id = notice.id;
+    let step = storage::notices::DeskStep { notices: vec![notice], ..Default::default() };
+    stage.stores.notices.take(step).await.unwrap();
+    id
+}
+
+fn notice(n: u8, person: u8, kind: NoticeKind) -> NewNotice {
     let created_at = engine::Timestamp::from_millis(NOW + i64::from(n));
     let mut id = [n; 16];
     id[..6].copy_from_slice(&created_at.millis().to_be_bytes()[2..]);
-    let notice = NewNotice {
+    NewNotice {
         id: NoticeId(id),
         user: user(person),
         kind,
@@ -31,17 +39,11 @@ async fn queue_kind(stage: &Stage, n: u8, person: u8, kind: NoticeKind) -> Notic
         suppressed: None,
         created_at,
         queued_at: created_at,
-    };
-    let step = storage::notices::DeskStep { notices: vec![notice], ..Default::default() };
-    stage.stores.notices.take(step).await.unwrap();
-    NoticeId(id)
+    }
 }
 
 async fn round(stage: &Stage) -> Round {
-    let carrier = stage.service.carrier();
-    let round = carrier.round().await.unwrap();
-    stage.service.give_back(carrier);
-    round
+    stage.service.carrier().round().await.unwrap()
 }
 
 /// Status, attempts, time of the next try, reason.
@@ -207,15 +209,14 @@ async fn mail_is_down_until_the_server_answers_for_a_message() {
         *stage.post.next.lock() = answers;
         // One round, and then it waits.
         let carrier = stage.service.carrier();
-        let (round, carrier) = match carrier.round().await.unwrap() {
-            Round::Worked(Heard::Nothing) | Round::Idle => (None, carrier),
-            Round::Worked(Heard::Answered) => (Some(None), carrier),
-            Round::Worked(Heard::Silent(why)) | Round::Down(why) => (Some(Some(why)), carrier),
+        let round = match carrier.round().await.unwrap() {
+            Round::Worked(Heard::Nothing) | Round::Idle => None,
+            Round::Worked(Heard::Answered) => Some(None),
+            Round::Worked(Heard::Silent(why)) | Round::Down(why) => Some(Some(why)),
         };
         if let Some(why) = round {
             carrier.is_down(why.as_deref());
         }
-        stage.service.give_back(carrier);
         assert_eq!(stage.service.mail_is_down(), down, "round {n}");
     }
 }
@@ -359,6 +360,38 @@ async fn who_has_changed_their_mind_meanwhile_is_not_written_to() {
         let (status, _, _, reason) = state(&stage, id).await;
         assert_eq!((status, reason), expected);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_is_back_is_known_without_a_message() {
+    let stage = Stage::new();
+    let id = queue(&stage, 1, 1).await;
+    // So old that the first failure is the last.
+    stage.at(NOW + 4 * 24 * HOUR);
+    stage.post.away.store(true, Ordering::Relaxed);
+    refuse(&stage, NotSent::Down(text("connection refused")));
+    let (service, (end, ended)) = (stage.service.clone(), tokio::sync::oneshot::channel::<()>());
+    let running = tokio::spawn(async move {
+        service
+            .run(async {
+                let _closed = ended.await;
+            })
+            .await;
+    });
+    let is_down = async |expected| {
+        while stage.service.mail_is_down() != expected {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    };
+    let long = Duration::from_secs(600);
+    tokio::time::timeout(long, is_down(true)).await.expect("it is away");
+    assert_eq!(state(&stage, id).await.0, NoticeStatus::Failed, "and nothing waits for it");
+    tokio::time::timeout(long, is_down(false)).await.expect_err("nobody opens");
+    stage.post.away.store(false, Ordering::Relaxed);
+    tokio::time::timeout(long, is_down(false)).await.expect("it is back");
+    assert_eq!(sent(&stage), []);
+    drop(end);
+    running.await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

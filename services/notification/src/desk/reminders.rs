@@ -4,12 +4,12 @@
 //! that have not gone out; one that has gone out goes out again only if the new time for it
 //! is after the start that it announced: whoever came by it would have come in vain.
 
-use engine::{BookingStatus, EventId, Timestamp};
+use engine::{BookingStatus, EventId, Timestamp, UserId};
 use storage::StorageError;
-use storage::notices::{Attendee, DeskStep, EventNote, NoticeKind, Reminder};
+use storage::notices::{Attendee, DeskStep, EventNote, NoticeId, NoticeKind, Reminder};
 
-use super::Desk;
 use super::crowd::News;
+use super::{About, Desk};
 use crate::letters::{self, Letter};
 
 /// Most events, and most reminders, looked at in one step.
@@ -23,16 +23,12 @@ pub(super) fn planned(
     spans_s: &[u32],
     now: Timestamp,
 ) -> Vec<Reminder> {
-    let before = |span_s: u32| {
-        let start = event.starts_at.millis();
-        Timestamp::from_millis(start.saturating_sub(i64::from(span_s) * 1_000))
-    };
     spans_s
         .iter()
         .filter_map(|&span_s| {
             let old = stored.iter().find(|reminder| reminder.span_s == span_s).copied();
-            let due_at = before(span_s);
-            let due = due_at > now && !event.cancelled;
+            let due_at = due(event, span_s);
+            let comes = due_at > now && !event.cancelled;
             let new = Reminder {
                 event: event.id,
                 span_s,
@@ -41,15 +37,33 @@ pub(super) fn planned(
                 done: false,
             };
             match old {
-                None => due.then_some(new),
-                Some(old) if old.done => (due && due_at > old.starts_at).then_some(new),
-                Some(_) if due => Some(new),
+                None => comes.then_some(new),
+                Some(old) if old.done => (comes && due_at > old.starts_at).then_some(new),
+                Some(_) if comes => Some(new),
                 // It never goes out, and announced no start.
                 Some(_) => Some(Reminder { done: true, starts_at: Timestamp::EPOCH, ..new }),
             }
         })
         .filter(|new| !stored.contains(new))
         .collect()
+}
+
+/// When a reminder so long before the start is due.
+pub(crate) fn due(event: &EventNote, span_s: u32) -> Timestamp {
+    Timestamp::from_millis(event.starts_at.millis().saturating_sub(i64::from(span_s) * 1_000))
+}
+
+/// The id of the notice that reminds somebody so long before the start that the event has.
+pub(crate) fn id(event: &EventNote, span_s: u32, user: UserId) -> NoticeId {
+    let about = About {
+        user,
+        kind: NoticeKind::EventReminder,
+        event: event.id,
+        booking: None,
+        at: due(event, span_s),
+        from: &[&span_s.to_be_bytes(), &event.starts_at.millis().to_be_bytes()],
+    };
+    about.id()
 }
 
 /// From when on a reminder is late, in milliseconds: it says how long it is then really.

@@ -21,6 +21,10 @@ use super::{Mail, Mailer, NotSent};
 /// Files that may wait for `settle`; what comes on top is made durable at once.
 const UNSETTLED: usize = 1_024;
 
+/// What is written to see whether the folder takes anything, and how many bytes of it.
+const TRIAL: &str = ".trial.part";
+const TRIAL_BYTES: usize = 64 * 1024;
+
 /// Writes messages into a folder.
 pub(crate) struct Files {
     folder: Arc<Folder>,
@@ -66,6 +70,14 @@ impl Mailer for Files {
         })
     }
 
+    fn knock(&self) -> BoxFuture<'_, Result<(), NotSent>> {
+        Box::pin(async move {
+            let folder = Arc::clone(&self.folder);
+            let there = off_thread(move || folder.try_out()).await;
+            there.map_err(|error| NotSent::Down(format!("cannot write to the folder: {error}")))
+        })
+    }
+
     fn takes_twice(&self) -> bool {
         false
     }
@@ -80,6 +92,14 @@ impl Mailer for Files {
 }
 
 impl Folder {
+    /// Writes as much as a message may have, and takes it away again.
+    fn try_out(&self) -> io::Result<()> {
+        let part = self.path.join(TRIAL);
+        let written = write_part(&part, &vec![b'\n'; TRIAL_BYTES]);
+        let removed = fs::remove_file(&part);
+        written.and(removed)
+    }
+
     fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         let file = self.path.join(name);
         // Hidden, and always the same: what a crash leaves of it, the repeat takes over.

@@ -75,6 +75,11 @@ impl Sender {
         Ok(Self { mailbox: Mailbox::new(mailbox.name, email) })
     }
 
+    /// The address.
+    pub(super) fn address(&self) -> &Address {
+        &self.mailbox.email
+    }
+
     /// The part of the address behind the `@`, in ASCII.
     pub(super) fn domain(&self) -> &str {
         self.mailbox.email.domain()

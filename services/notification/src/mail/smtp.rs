@@ -92,6 +92,16 @@ impl Mailer for Smtp {
         Box::pin(async move { self.hand_over(&letter?).await })
     }
 
+    /// On a connection of its own, which is ended: it is asked only while nothing is sent.
+    fn knock(&self) -> BoxFuture<'_, Result<(), NotSent>> {
+        Box::pin(async move {
+            let mut session = Session::open(&self.settings).await?;
+            session.name_sender(&self.settings, self.sender.address()).await?;
+            session.end(&self.settings).await;
+            Ok(())
+        })
+    }
+
     fn takes_twice(&self) -> bool {
         true
     }

@@ -46,31 +46,39 @@ async fn many_who_book_do_not_keep_an_organizer_from_being_heard() {
     assert_eq!(seen, expected, "half and half, the longest due first");
 }
 
-/// What a reminder that waits was made from.
+const SPAN_S: u32 = 9 * 3_600;
+
+/// What a reminder that waits was made from: the day of the event, nine hours and one
+/// millisecond after `NOW`, one millisecond after `NOW`.
 struct Told {
     event: EventNote,
-    reminder: Reminder,
+    reminders: Vec<Reminder>,
     attendee: Option<Attendee>,
 }
 
+fn at(millis: i64) -> engine::Timestamp {
+    engine::Timestamp::from_millis(NOW + millis)
+}
+
+/// A reminder as it is stored, of an event that starts then.
+fn reminder(span_s: u32, starts_at: i64) -> Reminder {
+    let due_at = at(starts_at - i64::from(span_s) * 1_000);
+    Reminder { event: EVENT, span_s, due_at, starts_at: at(starts_at), done: true }
+}
+
 impl Told {
-    /// As it was when it was made, one millisecond after `NOW`.
     fn new() -> Self {
-        let at = |millis| engine::Timestamp::from_millis(NOW + millis);
         let event = EventNote {
             id: EVENT,
             organizer: user(1),
             version: 1,
             title: text("Tea"),
             location: text("Bern"),
-            starts_at: at(9 * HOUR + 1),
+            starts_at: at(START),
             ends_at: at(11 * HOUR),
             timezone: None,
             cancelled: false,
         };
-        let starts_at = event.starts_at;
-        let reminder =
-            Reminder { event: EVENT, span_s: 9 * 3_600, due_at: at(1), starts_at, done: true };
         let attendee = Attendee {
             event: EVENT,
             user: user(1),
@@ -81,51 +89,74 @@ impl Told {
             era: Era(1),
             stamp: Seq(1),
         };
-        Self { event, reminder, attendee: Some(attendee) }
+        let reminders = vec![reminder(SPAN_S, START), reminder(SPAN_S / 9, START)];
+        Self { event, reminders, attendee: Some(attendee) }
     }
 }
 
+const START: i64 = 9 * HOUR + 1;
+
 /// What becomes of the reminder when its time comes then.
-async fn becomes(told: Told, then: i64) -> (NoticeStatus, String) {
+async fn becomes(change: impl FnOnce(&mut Told), then: i64) -> (NoticeStatus, String) {
     let stage = Stage::new();
+    let mut told = Told::new();
+    let made = NewNotice {
+        id: crate::desk::reminder_id(&told.event, SPAN_S, user(1)),
+        booking: told.attendee.map(|attendee| attendee.booking),
+        ..notice(1, 1, NoticeKind::EventReminder)
+    };
+    let id = made.id;
+    change(&mut told);
     let step = DeskStep {
+        notices: vec![made],
         event: Some(told.event),
-        reminders: vec![told.reminder],
+        reminders: told.reminders,
         attendees: told.attendee.into_iter().collect(),
         ..DeskStep::default()
     };
     stage.stores.notices.take(step).await.unwrap();
-    let reminder = queue_kind(&stage, 1, 1, NoticeKind::EventReminder).await;
     let booked = queue(&stage, 2, 2).await;
-    stage.at(then);
+    stage.at(NOW + then);
     round(&stage).await;
     assert_eq!(state(&stage, booked).await.0, NoticeStatus::Sent, "all else is still true");
-    let (status, _, _, reason) = state(&stage, reminder).await;
+    let (status, _, _, reason) = state(&stage, id).await;
     (status, reason)
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_reminder_that_is_not_true_any_more_is_not_sent() {
-    let start = NOW + 9 * HOUR + 1;
     let quiet = |reason: &str| (NoticeStatus::Suppressed, text(reason));
-    assert_eq!(becomes(Told::new(), start - 1).await, (NoticeStatus::Sent, String::new()));
-    assert_eq!(becomes(Told::new(), start).await, quiet("The event has begun."));
-    let before = start - 1;
-    let mut told = Told::new();
-    told.event.cancelled = true;
-    assert_eq!(becomes(told, before).await, quiet("The event does not take place."));
-    let later = engine::Timestamp::from_millis(start + HOUR);
-    let mut told = Told::new();
-    told.event.starts_at = later;
-    assert_eq!(becomes(told, before).await, quiet("The event starts at another time."));
-    let mut told = Told::new();
-    told.event.starts_at = later;
-    told.reminder.starts_at = later;
-    told.reminder.due_at = engine::Timestamp::from_millis(NOW + HOUR + 1);
-    assert_eq!(becomes(told, before).await, quiet("The event starts at another time."));
-    for status in [Some(BookingStatus::Cancelled), Some(BookingStatus::Waitlisted), None] {
-        let mut told = Told::new();
-        told.attendee = status.and_then(|status| Some(Attendee { status, ..told.attendee? }));
-        assert_eq!(becomes(told, before).await, quiet("The places were given up."), "{status:?}");
+    let goes = (NoticeStatus::Sent, String::new());
+    let soon = HOUR;
+    assert_eq!(becomes(|_| (), soon).await, goes);
+    assert_eq!(becomes(|_| (), START).await, quiet("The event has begun."));
+    let cancelled = |told: &mut Told| told.event.cancelled = true;
+    assert_eq!(becomes(cancelled, soon).await, quiet("The event does not take place."));
+    // Moved by so little that no other reminder comes for it, and by more.
+    let moved = |told: &mut Told| told.event.starts_at = at(START + HOUR);
+    assert_eq!(becomes(moved, soon).await, quiet("The event starts at another time."));
+    let moved_far = |told: &mut Told| {
+        told.event.starts_at = at(START + 50 * HOUR);
+        told.reminders = vec![reminder(SPAN_S, START + 50 * HOUR)];
+    };
+    assert_eq!(becomes(moved_far, soon).await, quiet("The event starts at another time."));
+    // There and back again: what was planned anew in between announces no start.
+    let back = |told: &mut Told| told.reminders[0].starts_at = engine::Timestamp::EPOCH;
+    assert_eq!(becomes(back, soon).await, goes);
+    let hour_before = START - HOUR;
+    assert_eq!(becomes(|_| (), hour_before - 1).await, goes);
+    assert_eq!(becomes(|_| (), hour_before).await, quiet("A later reminder is due."));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_given_up_the_places_is_not_reminded_of_them() {
+    let quiet = (NoticeStatus::Suppressed, text("The places were given up."));
+    for status in [BookingStatus::Cancelled, BookingStatus::Waitlisted] {
+        let left = |told: &mut Told| told.attendee.as_mut().unwrap().status = status;
+        assert_eq!(becomes(left, HOUR).await, quiet, "{status:?}");
     }
+    assert_eq!(becomes(|told| told.attendee = None, HOUR).await, quiet);
+    // They have booked again since, which the reminder knows nothing of.
+    let again = |told: &mut Told| told.attendee.as_mut().unwrap().booking = BookingId([2; 16]);
+    assert_eq!(becomes(again, HOUR).await, quiet);
 }

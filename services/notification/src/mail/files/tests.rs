@@ -43,6 +43,17 @@ async fn a_message_is_a_file_named_by_its_time_and_id() {
 }
 
 #[tokio::test]
+async fn knocking_leaves_nothing_behind_and_notices_a_lost_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("mail");
+    let files = Files::new(&dir, FROM).unwrap();
+    assert_eq!(files.knock().await, Ok(()));
+    assert_eq!(names(&dir), Vec::<String>::new());
+    fs::remove_dir(&dir).unwrap();
+    assert!(matches!(files.knock().await, Err(NotSent::Down(_))));
+}
+
+#[tokio::test]
 async fn a_repeat_is_the_same_file() {
     let folder = tempfile::tempdir().unwrap();
     let files = Files::new(folder.path(), FROM).unwrap();

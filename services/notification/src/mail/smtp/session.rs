@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use lettre::Address;
 use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, AsyncTokioStream, TlsParameters};
@@ -152,6 +153,18 @@ impl Session {
     /// Whether the server is still there, and has forgotten the message before.
     pub(super) async fn is_ready_again(&mut self, settings: &Settings) -> bool {
         settings.step(Step::Again, self.connection.command(Rset)).await.is_ok()
+    }
+
+    /// Whether the server takes mail from us.
+    pub(super) async fn name_sender(
+        &mut self,
+        settings: &Settings,
+        sender: &Address,
+    ) -> Result<(), NotSent> {
+        let mail = Mail::new(Some(sender.clone()), Vec::new());
+        let answer = settings.step(Step::Sender, self.connection.command(mail)).await;
+        let named = answer.and_then(|answer| done(Step::Sender, &answer));
+        named.map_err(|fault| fault.reason(Phase::Before, &settings.secrets(None)))
     }
 
     /// Hands over one message.

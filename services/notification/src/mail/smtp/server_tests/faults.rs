@@ -164,6 +164,19 @@ async fn nobody_there() {
         matches!(&refused, NotSent::Down(why) if why.starts_with("connecting: ")),
         "{refused:?}"
     );
+    assert!(matches!(smtp.knock().await, Err(NotSent::Down(_))), "nobody opens");
+}
+
+#[tokio::test]
+async fn knocking_says_whether_mail_is_taken_and_sends_none() {
+    let mut server = Server::with(json!([])).await;
+    assert_eq!(server.smtp().knock().await, Ok(()));
+    assert_eq!(server.mails().await.len(), 0);
+    for at in ["CONNECT", "EHLO", "MAIL"] {
+        let server = Server::with(json!([answer(at, "421 4.3.2 closing")])).await;
+        let refused = server.smtp().knock().await;
+        assert!(matches!(refused, Err(NotSent::Down(_))), "{at}: {refused:?}");
+    }
 }
 
 #[tokio::test]
