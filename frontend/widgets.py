@@ -64,7 +64,9 @@ def navigation(shown: tuple[str, ...], current: str) -> None:
     """The menu: a row at every width, so that nobody has to look for it."""
     pages = st.session_state["pages"]
     with st.container(key="nav", horizontal=True, vertical_alignment="center"):
-        st.page_link(pages["events"], label="**EventFlow**", icon="🎟️", width="content")
+        # No emoji: not every machine has a font for them.
+        home = ":material/local_activity:"
+        st.page_link(pages["events"], label="**EventFlow**", icon=home, width="content")
         for name in shown:
             page = pages[name]
             words = fmt.plain(page.title)
