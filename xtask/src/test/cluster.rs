@@ -25,7 +25,7 @@ const DRILL_LIMIT: Duration = Duration::from_secs(5 * 60);
 const PARTITIONS: u64 = 1_024;
 
 /// How long it may take until each replica has its share for good.
-const SHARES_LIMIT: Duration = Duration::from_secs(120);
+const SHARES_LIMIT: Duration = Duration::from_secs(5 * 60);
 
 /// So long nothing has moved when nothing is going to: longer than replicas wait before they
 /// even shares out.
