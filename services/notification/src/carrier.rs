@@ -224,20 +224,12 @@ impl Carrier {
         }
     }
 
-    /// What is tried next. Of a page each reach has half, and what the other does not need: a
-    /// letter to thousands holds up what a person did, and the other way round, by a round at
-    /// most.
+    /// What is tried next.
     async fn due(&self) -> Result<Vec<Notice>, StorageError> {
         let (store, now) = (self.shared.store(), self.shared.now());
-        let mut due = store.due(now, Reach::Person, PAGE).await?;
-        let mut crowd = store.due(now, Reach::Crowd, PAGE).await?;
-        // What was put back between the two is behind nothing of the other one: next time.
-        let taken: HashSet<UserId> = due.iter().map(|notice| notice.user).collect();
-        crowd.retain(|notice| !taken.contains(&notice.user));
-        crowd.truncate((PAGE / 2).max(PAGE - due.len()));
-        due.truncate(PAGE - crowd.len());
-        due.append(&mut crowd);
-        Ok(due)
+        let person = store.due(now, Reach::Person, PAGE).await?;
+        let crowd = store.due(now, Reach::Crowd, PAGE).await?;
+        Ok(page(person, crowd))
     }
 
     async fn carry(&self, due: Vec<Notice>) -> Result<Heard, Cut> {
@@ -416,6 +408,20 @@ impl Carrier {
             }
         }
     }
+}
+
+/// Of a page each reach has half, and what the other does not need: a letter to thousands holds
+/// up what a person did, and the other way round, by a round at most.
+///
+/// Both come from reads of their own. What somebody put back between these may be of a person
+/// who has one in the other: it waits for the next page, as of each person one goes at a time.
+fn page(mut person: Vec<Notice>, mut crowd: Vec<Notice>) -> Vec<Notice> {
+    let taken: HashSet<UserId> = person.iter().map(|notice| notice.user).collect();
+    crowd.retain(|notice| !taken.contains(&notice.user));
+    crowd.truncate((PAGE / 2).max(PAGE - person.len()));
+    person.truncate(PAGE - crowd.len());
+    person.append(&mut crowd);
+    person
 }
 
 /// What one hand-over says of whoever takes mail, after those before it in this round.

@@ -46,6 +46,25 @@ async fn many_who_book_do_not_keep_an_organizer_from_being_heard() {
     assert_eq!(seen, expected, "half and half, the longest due first");
 }
 
+#[tokio::test(start_paused = true)]
+async fn of_one_person_none_goes_beside_another() {
+    let stage = Stage::new();
+    stage.at(NOW + HOUR);
+    let letter = queue_kind(&stage, 1, 1, NoticeKind::OrganizerMessage).await;
+    let other = queue_kind(&stage, 2, 2, NoticeKind::OrganizerMessage).await;
+    let now = engine::Timestamp::from_millis(NOW + HOUR);
+    let reason = text("550 no");
+    stage.stores.notices.settle(vec![(letter, Settled::Failed { reason })]).await.unwrap();
+    let booked = queue(&stage, 3, 1).await;
+    let due = async |reach| stage.stores.notices.due(now, reach, PAGE).await.unwrap();
+    let person = due(Reach::Person).await;
+    // Put back after the one read and before the other.
+    stage.stores.notices.requeue(letter, now, true).await.unwrap().unwrap();
+    let ids: Vec<_> =
+        page(person, due(Reach::Crowd).await).into_iter().map(|notice| notice.id).collect();
+    assert_eq!(ids, [booked, other], "the letter that failed goes next time");
+}
+
 const SPAN_S: u32 = 9 * 3_600;
 
 /// What a reminder that waits was made from: the day of the event, nine hours and one
